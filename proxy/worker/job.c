@@ -12,7 +12,7 @@
 
 void job_look_again(struct job *job)
 {
-    if (job->holder == NULL)
+    if (job->holder == NULL || job->outcome != JOB_PENDING) /* the holder may be gone by now */
         return;
     job->holder->asked = true;
     loop_post(job->holder->loop, job->holder->step);

@@ -63,7 +63,8 @@ struct job {
     struct job_tap *tap; /* borrowed; NULL: no observer */
 
     /* set while the job waits or runs */
-    struct job_holder *holder; /* the queue or session that has the job, borrowed; NULL: none yet */
+    /* the queue or session that has the job, borrowed; NULL: none yet. Dangles once the job is done. */
+    struct job_holder *holder;
     struct parts *parts;       /* parts of the answer, owned; NULL: none came */
     bool is_cancelled;         /* job_cancel() was called */
     bool cancel_told;          /* the launcher was told that this job is cancelled */

@@ -182,6 +182,23 @@ def test_a_client_that_never_reads_makes_the_action_wait_until_the_deadline(one,
         assert started.proxy.run(steps(answer('{"next":1}'))).json == {"next": 1}
 
 
+def test_a_client_reads_the_end_when_its_version_is_gone(one, folder, gate):
+    """The activation has ended, and another action serves by now."""
+    started, door = one("--allow-reinit", "--action-dir", folder / "versions", "--answer-max-bytes", 16 << 20), gate()
+    long, rest = "x" * (12 << 20), "y" * (300 << 10)  # more than sockets hold; more than makes a worker pause
+    with started.proxy.connect() as client:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
+        reply = Reply(client, "/run", steps(flood(3, f'+"{long}"\n', 1), puppet.wait_at(door), raw(f'+"{rest}"\n{{"ok":1}}\n')), LINES)
+        door.wait_reached()
+        assert reply.head()[0] == 200  # the first part is on its way
+        door.release()
+        wait_until(lambda: started.ends().get("ok") == 1, "the end of the activation")
+        started.proxy.started(puppet.CODE)
+        wait_until(lambda: not (folder / "versions" / "1").exists(), "the end of the version")
+        assert reply.rest() == as_lines({"part": long}, {"part": rest}, {"result": {"ok": 1}})
+    assert started.proxy.run(steps(answer('{"next":1}'))).json == {"next": 1}
+
+
 @pytest.mark.parametrize("reads", [0, 1])
 def test_a_client_that_takes_too_little_is_disconnected(one, reads):
     started = one("--transfer-timeout", 1000)
