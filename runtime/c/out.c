@@ -356,6 +356,7 @@ static bool announce(const char *line, size_t n)
 
 bool out_open(int *in, bool announces)
 {
+    static char stdout_buffer[LOG_BYTES], stderr_buffer[LOG_BYTES]; /* glibc's own are smaller */
     bool shared = find_ring(announces);
 
     assert(out.fd < 0);
@@ -366,8 +367,8 @@ bool out_open(int *in, bool announces)
     if (!arrange(in, announces))
         return false;
     out.pid = getpid();
-    (void)setvbuf(stdout, NULL, _IOFBF, LOG_BYTES);
-    (void)setvbuf(stderr, NULL, _IOFBF, LOG_BYTES);
+    (void)setvbuf(stdout, stdout_buffer, _IOFBF, sizeof(stdout_buffer));
+    (void)setvbuf(stderr, stderr_buffer, _IOFBF, sizeof(stderr_buffer));
     watch_crashes();
     if (atexit(on_exit_of_process) != 0 ||
         pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0 || !start_thread())

@@ -139,6 +139,8 @@ int whisk_main(struct whisk *w)
     if (!strcmp(what, "overflow")) { char c = 0; return deep(&c); }
     if (!strcmp(what, "print")) puts("printed");
     if (!strcmp(what, "log")) whisk_log("printed");
+    if (!strcmp(what, "print 60000")) for (int i = 0; i < 7500; i++) puts("printed");
+    if (!strcmp(what, "log 60000")) for (int i = 0; i < 7500; i++) whisk_log("printed");
     if (!strcmp(what, "fork") && fork() == 0) exit(0);
     if (!strcmp(what, "fork and go on") && fork() == 0) return 0;
     if (!strcmp(what, "fork and stay") && fork() == 0) {
@@ -180,11 +182,11 @@ def test_answers_that_a_death_keeps_from_leaving_stand_in_the_ring(program, what
     assert one.read() + one.left_in_ring() == b'{"n":1}\n{"n":2}\n'
 
 
-@pytest.mark.parametrize("what", ["print", "log"])
+@pytest.mark.parametrize("what", ["print", "log", "print 60000", "log 60000"])
 def test_what_is_printed_comes_after_the_answer_before(program, what):
     one = program(COUNTS)
     one.send({"n": 1}, {"n": 2, "do": what}, {"n": 3})
-    assert os.read(one.process.stdout.fileno(), 100) == b"printed\n"
+    assert os.read(one.process.stdout.fileno(), 8) == b"printed\n"
     assert select.select([one.answers], [], [], 0)[0], "the log overtook an answer"
     assert one.read().startswith(b'{"n":1}\n')
 
