@@ -49,7 +49,7 @@ void *whisk_alloc(struct whisk *w, size_t n)
     n = n < SIZE_MAX / 2 ? (n + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1) : n;
     if (chunk == NULL || chunk->size - chunk->used < n) {
         size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
-        chunk = xmalloc(sizeof(*chunk) + size);
+        chunk = xmalloc(size < SIZE_MAX / 2 ? sizeof(*chunk) + size : size); /* no sum wraps */
         *chunk = (struct chunk){.next = w->chunks, .size = size};
         w->chunks = chunk;
     }
