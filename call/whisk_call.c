@@ -220,15 +220,18 @@ static void answer(struct whisk_caller *caller, struct call **at, struct whisk_a
         free(call);
 }
 
-/* text: a line that pipe wrote, so valid JSON; its newline is a NUL by now. */
+/* text: a line; its newline is a NUL by now. What is around pipe, such as an image's entrypoint, may
+ * have printed it: then it is skipped. */
 static void take_line(struct whisk_caller *caller, char *text, size_t n)
 {
-    struct json_slice top = json_top(text, n);
-    struct json_slice id, value, error, key;
+    struct json_slice top, id, value, error, key;
     struct whisk_answer what = {.kind = WHISK_CALL_OK};
     struct call **at;
     size_t i = 0;
 
+    if (json_check(text, n, NULL) == JSON_BAD)
+        return;
+    top = json_top(text, n);
     if (top.kind == JSON_OBJECT && json_member(top, "ready", &value)) {
         caller->is_ready = value.kind == JSON_TRUE;
         if (!caller->is_ready)
@@ -248,7 +251,7 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
         struct json_slice form = value;
 
         i = 0;
-        if (!json_next_member(form, &i, &key, &value))
+        if (form.kind != JSON_OBJECT || !json_next_member(form, &i, &key, &value))
             return;
         what.is_part = json_equals(key, "part");
     }

@@ -187,11 +187,18 @@ class Caller:
             *lines, rest = bytes(self._received).split(b"\n")
             self._received = bytearray(rest)
             for line in lines:
-                self._take(json.loads(line))
+                self._take(line)
 
-    def _take(self, value):
+    def _take(self, line):
+        try:
+            value = json.loads(line)
+        except ValueError:  # printed by what is around pipe, such as an image's entrypoint
+            return
         if isinstance(value, list):
-            self._answer(*value)
+            if len(value) == 2 and isinstance(value[0], int) and isinstance(value[1], dict):
+                self._answer(*value)
+        elif not isinstance(value, dict):
+            return
         elif "ready" in value:
             self._is_ready = value["ready"]
             self._why = value.get("reason", value.get("error"))

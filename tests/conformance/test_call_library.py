@@ -115,6 +115,27 @@ def test_the_subprocess_is_killed(opened):
     assert not one.step(0)
 
 
+GARBAGE = r"""#!/bin/sh
+printf '%s\n' 'Welcome to the image' '' '5' 'null' '[]' '[1]' '[1,2]' '[[],{}]' '{}' '{"error":1}'
+exec PROGRAM "$@"
+"""
+
+
+def test_lines_that_are_no_answers_are_skipped(folder):
+    """As the entrypoint of an image may print them."""
+    (folder / "code.py").write_text(CODE)
+    wrapper = folder / "wrapper"
+    wrapper.write_text(GARBAGE.replace("PROGRAM", str(PROGRAM)))
+    wrapper.chmod(0o755)
+    with whisk_call.open(folder / "code.py", program=str(wrapper)) as one:
+        one.ready(READY_MS)
+        assert one.run({"n": 1}) == {"n": 1}
+    program = compiled(folder, C_CALLS, "calls")
+    done = subprocess.run([program, folder / "code.py", wrapper], timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith('0 0 {"n":1}')
+
+
 def test_close_gives_up_what_is_in_flight(opened, gate):
     door = gate()
     one = opened("--drain-timeout", 0)
