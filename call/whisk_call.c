@@ -27,6 +27,7 @@
 struct call {
     struct call *next;
     uint64_t id;
+    size_t n; /* bytes of its line */
     whisk_answer_fn *answered;
     void *user;
 };
@@ -211,6 +212,16 @@ static struct call **find_call(struct whisk_caller *caller, struct json_slice id
     return at;
 }
 
+static struct call **longest_call(struct whisk_caller *caller)
+{
+    struct call **longest = &caller->first;
+
+    for (struct call **at = &caller->first; *at != NULL; at = &(*at)->next)
+        if ((*at)->n > (*longest)->n)
+            longest = at;
+    return longest;
+}
+
 static void answer(struct whisk_caller *caller, struct call **at, struct whisk_answer *what)
 {
     struct call *call = what->is_part ? *at : take_call(caller, at);
@@ -218,6 +229,15 @@ static void answer(struct whisk_caller *caller, struct call **at, struct whisk_a
     call->answered(call->user, what);
     if (!what->is_part)
         free(call);
+}
+
+/* A line over --run-max-bytes was answered without its id: it was longer than any other. */
+static void take_refusal(struct whisk_caller *caller, struct json_slice refusal)
+{
+    struct whisk_answer what = {.kind = kind_of(refusal), .text = refusal.text, .n = refusal.n};
+
+    if (what.kind == WHISK_CALL_REQUEST && caller->first != NULL)
+        answer(caller, longest_call(caller), &what);
 }
 
 /* text: a line; its newline is a NUL by now. What is around pipe, such as an image's entrypoint, may
@@ -240,6 +260,8 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
             caller->error[json_unescape(error, caller->error)] = '\0';
         return;
     }
+    if (top.kind == JSON_OBJECT)
+        take_refusal(caller, top);
     if (top.kind != JSON_ARRAY || !json_next_item(top, &i, &id) || !json_next_item(top, &i, &value))
         return;
     at = find_call(caller, id);
@@ -392,6 +414,7 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
     if (n > 0 && json_check(argument, n, NULL) == JSON_BAD)
         return fail(caller, "the argument is no JSON");
     call = xcalloc(1, sizeof(*call));
+    call->n = buf_len(&caller->unsent);
     call->id = ++caller->last_id;
     call->answered = answered;
     call->user = user;
@@ -416,6 +439,7 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
         if (*at == '\n')
             *at = ' '; /* in valid JSON it is white space */
     buf_add_text(&caller->unsent, "}]\n");
+    call->n = buf_len(&caller->unsent) - call->n;
     write_lines(caller);
     return 0;
 }

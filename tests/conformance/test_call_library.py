@@ -115,6 +115,18 @@ def test_the_subprocess_is_killed(opened):
     assert not one.step(0)
 
 
+def test_an_argument_over_the_limit_fails_and_the_calls_around_it_do_not(opened):
+    """pipe answers its line without the id, as it has not kept the beginning."""
+    one = opened("--run-max-bytes", 2000)
+    answers = {}
+    for name, size in (("a", 1), ("b", 3000), ("c", 1000), ("d", 5000), ("e", 2)):
+        one.start({"n": "x" * size}, lambda answer, _, name=name: answers.update({name: answer}))
+    while one.in_flight():
+        one.step(READY_MS)
+    assert all(answers[name].kind == "request" for name in "bd")
+    assert [len(answers[name]["n"]) for name in "ace"] == [1, 1000, 2]
+
+
 GARBAGE = r"""#!/bin/sh
 printf '%s\n' 'Welcome to the image' '' '5' 'null' '[]' '[1]' '[1,2]' '[[],{}]' '{}' '{"error":1}'
 exec PROGRAM "$@"
@@ -231,6 +243,40 @@ def test_the_same_in_c(folder):
     done = subprocess.run([program, "broken.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     assert done.returncode == 1 and done.stdout.startswith("not ready: Command exited abruptly")
+
+
+C_TOO_LONG = r"""
+#include <stdio.h>
+#include <string.h>
+#include <whisk_call.h>
+int main(int argc, char **argv)
+{
+    const char *settings[] = {"--run-max-bytes", "2000", NULL};
+    struct whisk_call_options options = {.program = argv[2], .settings = settings};
+    struct whisk_caller *c = whisk_call_open(argv[1], &options);
+    struct whisk_answer a;
+    char text[3001];
+    (void)argc;
+    memset(text, '1', 3000);
+    text[3000] = '\0';
+    printf("%d ", whisk_call_run(c, text, 0, &a));
+    printf("%d %s\n", a.kind, a.text);
+    printf("%d ", whisk_call_run(c, "{}", 0, &a));
+    printf("%d %s\n", a.kind, a.text);
+    whisk_call_close(&c);
+    return 0;
+}
+"""
+
+
+def test_an_argument_over_the_limit_fails_in_c(folder):
+    (folder / "code.py").write_text(CODE)
+    program = compiled(folder, C_TOO_LONG, "too_long")
+    done = subprocess.run([program, folder / "code.py", PROGRAM], timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        '-1 1 {"error":"The line is longer than 2000 bytes (--run-max-bytes).","kind":"request"}',
+        "0 0 {}"]
 
 
 def test_the_sample(folder):
