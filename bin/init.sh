@@ -161,12 +161,12 @@ LOOK_SECONDS=0.3   # between two looks whether the file has changed
 SETTLE_SECONDS=0.1 # a file that changes within this is still being written
 
 # Differs when $file has changed: an editor may write it anew or put another one in its place. Empty
-# when there is none.
+# when there is none. busybox knows these options, too.
 fingerprint() {
     if [[ -d $file ]]; then
-        find "$file/" -printf '%P %y %i %s %T@\n' | LC_ALL=C sort | cksum
+        find "$file/" -exec stat -c '%n %f %i %s %y' {} + | LC_ALL=C sort | cksum
     else
-        stat --dereference --format='%i %s %y' -- "$file"
+        stat -L -c '%i %s %y' -- "$file"
     fi 2>/dev/null || true
 }
 

@@ -19,11 +19,12 @@ PUBLISHED = re.compile(r"\d\d:\d\d:\d\d \S+ published in \d+ ms: \{\"ok\":true\}
 class Watch:
     """A running init.sh --watch; `lines` is what it has said so far."""
 
-    def __init__(self, folder, port, arguments):
+    def __init__(self, folder, port, arguments, path=None):
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.out_path, self.err_path = folder / "watch.out", folder / "watch.err"
         environment = {**os.environ, "PORT": str(port), "TMPDIR": str(self.scratch)}
+        environment["PATH"] = path or environment["PATH"]
         environment.pop("HOST", None)
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(
@@ -50,11 +51,11 @@ class Watch:
 
 @pytest.fixture
 def watch(tmp_path):
-    """watch(port, *arguments) starts one. At the end Ctrl-C ends it: nothing said, nothing left."""
+    """watch(port, *arguments, path=None) starts one. At the end Ctrl-C ends it: nothing said, nothing left."""
     started = []
 
-    def start(port, *arguments):
-        started.append(Watch(tmp_path, port, arguments))
+    def start(port, *arguments, path=None):
+        started.append(Watch(tmp_path, port, arguments, path))
         return started[-1]
 
     yield start
@@ -214,6 +215,29 @@ def test_each_file_of_a_folder_counts(watch, recorder, tmp_path):
     one.line(3)
     with zipfile.ZipFile(io.BytesIO(sent_code(recorder))) as archive:
         assert "deep/data" not in archive.namelist()
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_the_tools_of_busybox_see_a_change(watch, recorder, tmp_path, is_folder):
+    """As on Alpine. These stand-ins refuse what busybox's stat and find do not know."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, unknown in (("stat", "--*"), ("find", "-printf")):
+        (tools / name).write_text(f"""#!/bin/sh
+for word; do
+    case $word in --) ;; {unknown}) exit 1 ;; esac
+done
+exec {shutil.which(name)} "$@"
+""")
+        (tools / name).chmod(0o755)
+    folder = tmp_path / "action"
+    folder.mkdir()
+    (folder / "__main__.py").write_text("first")
+    one = watch(recorder.port, folder if is_folder else folder / "__main__.py",
+                path=f"{tools}:{os.environ['PATH']}")
+    assert PUBLISHED.fullmatch(one.line(1))
+    overwrite(folder / "__main__.py", "other")
+    assert PUBLISHED.fullmatch(one.line(2))
 
 
 def test_a_proxy_that_takes_no_replacement_is_named_as_the_reason(watch, start_proxy, tmp_path):
