@@ -146,15 +146,16 @@ ENDINGS=".c .cs .go .java .js .lua .mjs .php .pl .py .rb .sh"
 ENTRIES=(exec __main__.py index.js index.mjs package.json main.go go.mod Main.java META-INF main.c
     Main.cs main.lua index.php main.pl main.rb main.sh)
 
-# Whether folder $1 holds the entry of an action; a single file of any name will do, too.
+# Whether folder $1 holds the entry of an action.
 holds_action() {
-    local name entries
+    local name
 
     for name in "${ENTRIES[@]}"; do
         [[ ! -e $1/$name ]] || return 0
     done
-    entries=("$1"/*.deps.json)
-    [[ ! -e ${entries[0]} ]] || return 0
+    for name in "$1"/*.{deps.json,go,c}; do
+        [[ ! -e $name ]] || return 0
+    done
     return 1
 }
 

@@ -81,7 +81,7 @@ def test_c_source_becomes_a_zip_when_the_result_is_called_so(tmp_path):
 
 @pytest.mark.parametrize("name", [
     "__main__.py", "index.js", "index.mjs", "package.json", "main.go", "Main.java", "main.c", "Main.cs",
-    "main.lua", "index.php", "main.pl", "main.rb", "main.sh", "Hello.deps.json",
+    "main.lua", "index.php", "main.pl", "main.rb", "main.sh", "Hello.deps.json", "hello.go", "hello.c",
 ])
 def test_a_folder_of_any_language_becomes_a_zip(tmp_path, name):
     (tmp_path / "a").mkdir()
