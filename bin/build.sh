@@ -60,15 +60,19 @@ need_zip() {
 }
 
 build_zip() {
-    local folder=$1 name out
+    local folder=$1 name out root place without=()
 
+    root=$(cd -- "$folder" && pwd -P)
     name=$(basename -- "$(cd -- "$folder" && pwd)")
     out=${result:-$name.zip}
     need_zip "or publish the folder itself, which does without: $init_command $folder"
     holds_action "$folder" ||
         fail "folder '$folder' is no action: it holds none of ${ENTRIES[*]}"
     check_place "$out"
-    (cd -- "$folder" && zip -q -r -y "$WORK/action.zip" .) >&2 || fail "cannot zip folder '$folder'"
+    # Without an earlier result that lies in the folder.
+    place=$(cd -- "$(dirname -- "$out")" && pwd -P)/${out##*/}
+    [[ $place != "$root"/* ]] || without=(--no-wild -x "${place#"$root"/}")
+    (cd -- "$folder" && zip -q -r -y "$WORK/action.zip" . "${without[@]}") >&2 || fail "cannot zip folder '$folder'"
     mv -f -- "$WORK/action.zip" "$out"
     printf '%s\n' "$out"
 }

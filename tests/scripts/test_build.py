@@ -70,6 +70,22 @@ def test_zip_keeps_the_execute_bit(tmp_path):
     assert mode & 0o111 == 0o111
 
 
+@pytest.mark.parametrize("arguments, result", [
+    (["."], "a[1] b.zip"),
+    (["-o", "out/x.zip", "."], "out/x.zip"),
+])
+def test_a_zip_within_its_folder_does_not_hold_the_zip_before_it(tmp_path, arguments, result):
+    folder = tmp_path / "a[1] b"
+    (folder / "out").mkdir(parents=True)
+    for name in ("main.sh", "x.zip", "out/y.zip", "a1 b.zip"):
+        (folder / name).write_text("x")
+    for _ in range(2):
+        done = run_script("build.sh", *arguments, cwd=folder)
+        assert (done.returncode, done.stdout, done.stderr) == (0, result + "\n", "")
+    names = zipfile.ZipFile(folder / result).namelist()
+    assert sorted(names) == ["a1 b.zip", "main.sh", "out/", "out/y.zip", "x.zip"]
+
+
 def test_c_source_becomes_a_zip_when_the_result_is_called_so(tmp_path):
     done = run_script("build.sh", "-o", "hello.zip", HELLO_C, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello.zip\n", "")
