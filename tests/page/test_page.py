@@ -242,6 +242,28 @@ def test_the_copied_commands_give_the_same_answer(dev, tab, folder):
         assert json.loads(done.stdout) == wanted, command
 
 
+def test_a_page_of_another_machine_copies_too(dev, tab):
+    """Browsers give a page at http://ADDRESS no navigator.clipboard, unless the address is of their own machine."""
+    page = tab(dev(FILES), before="Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.wait(READY)
+    page.run("document.addEventListener('copy', () => { window.copied = document.activeElement.value; })")
+    invoke(page, {"name": "Ann"})
+    page.click("#copy-answer")
+    page.wait("document.querySelector('#copy-answer').classList.contains('done')")
+    assert json.loads(page.run("window.copied")) == {"greeting": "Hello, Ann!"}
+    assert page.text("#say") == "Copied"
+    assert page.run("document.activeElement.id") == "copy-answer"
+    assert page.run("document.querySelectorAll('textarea').length") == 1
+
+
+def test_a_copy_that_the_browser_refuses_is_told(dev, tab):
+    page = tab(dev(FILES))
+    page.wait(READY)
+    page.run("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+    page.click("#copy-curl")
+    page.wait(shows("#say", "Not copied"))
+
+
 def test_what_an_action_writes_stays_text(dev, tab):
     page = tab(dev({"hello.py": ECHO}))
     page.wait(READY)

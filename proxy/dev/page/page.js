@@ -149,6 +149,24 @@ new Stream('/dev/events', {
 	dropped: (data) => log.note(`${counted(JSON.parse(data).count)} lines left out: they came faster than this page could read`),
 });
 
+/* Put a text on the clipboard. navigator.clipboard is only there for a page of the browser's own
+ * machine. */
+async function toClipboard(text) {
+	if (navigator.clipboard) {
+		await navigator.clipboard.writeText(text);
+		return;
+	}
+	const focus = document.activeElement;
+	const area = make('textarea', { value: text, className: 'sr' });
+	document.body.append(area);
+	area.select();
+	const done = document.execCommand('copy');
+	area.remove();
+	focus.focus({ preventScroll: true });
+	if (!done)
+		throw new Error('no clipboard');
+}
+
 /* Make a button copy what text() returns; null: the argument has a mistake. */
 function copies(id, text) {
 	$(id).addEventListener('click', async () => {
@@ -157,7 +175,12 @@ function copies(id, text) {
 			say(`Not copied. ${editor.mistake}`);
 			return;
 		}
-		await navigator.clipboard.writeText(copied);
+		try {
+			await toClipboard(copied);
+		} catch {
+			say('Not copied: the browser refuses it.');
+			return;
+		}
 		say('Copied');
 		$(id).classList.add('done');
 		setTimeout(() => $(id).classList.remove('done'), 1200);
