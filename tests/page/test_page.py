@@ -242,6 +242,23 @@ def test_the_copied_commands_give_the_same_answer(dev, tab, folder):
         assert json.loads(done.stdout) == wanted, command
 
 
+def test_a_copied_command_may_hold_an_argument_longer_than_a_word_of_the_shell(dev, tab, folder):
+    """Linux counts bytes, and an apostrophe takes four of them in quotes."""
+    server = dev({"hello.py": "def main(args):\n    return {'length': len(args['text'])}\n"})
+    page = tab(server)
+    page.wait(READY)
+    page.run("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    for text in ("\u6f22" * 60000, "'" * 60000):
+        page.replace("#argument", json.dumps({"text": text}, ensure_ascii=False))
+        for button in ("#copy-curl", "#copy-invoke"):
+            page.run("window.copied = ''")
+            page.click(button)
+            page.wait("window.copied")
+            command = page.run("window.copied").replace("whiskloop invoke", f"{PROGRAM} invoke")
+            done = subprocess.run(["sh"], input=command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 0 and json.loads(done.stdout) == {"length": 60000}, done.stderr
+
+
 def test_a_page_of_another_machine_copies_too(dev, tab):
     """Browsers give a page at http://ADDRESS no navigator.clipboard, unless the address is of their own machine."""
     page = tab(dev(FILES), before="Object.defineProperty(navigator, 'clipboard', { value: undefined })")

@@ -1,12 +1,13 @@
 /* commands - an invocation as a command line. */
 
-const WORD_MAX = 100000; // longer JSON is passed on stdin: Linux allows 128 KiB for a word
+const WORD_MAX = 100000; // bytes; longer JSON is passed on stdin: Linux allows 128 KiB for a word
 
 const quoted = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /* json: the last word of the command, or its input if it is too long. stdin: the last word then. */
 function line(command, json, stdin) {
-	return json.length <= WORD_MAX ? `${command} ${quoted(json)}` : `${command} ${stdin} <<'END'\n${json}\nEND`;
+	const word = quoted(json);
+	return new Blob([word]).size <= WORD_MAX ? `${command} ${word}` : `${command} ${stdin} <<'END'\n${json}\nEND`;
 }
 
 /* argument: JSON on one line. */
