@@ -330,6 +330,23 @@ def test_the_log_is_filtered_by_activation_stream_and_text(dev, tab):
     page.wait(shows("#no-lines", "No line passes the filter."))
 
 
+def test_an_activation_that_ran_when_the_server_ended_is_not_shown_as_running_on(dev, tab):
+    server = dev({"hello.py": "import time\n\n\ndef main(args):\n    time.sleep(60)\n"})
+    page = tab(server)
+    page.wait(READY)
+    client = http.client.HTTPConnection("127.0.0.1", server.port)
+    client.request("POST", "/run", '{"value":{}}')
+    page.wait("document.querySelector('.activation.running')")
+    page.click(".activation")
+    page.wait(shows("#answer", "Running"))
+    server.process.kill()
+    server.process.wait()
+    client.close()
+    server.process = dev({}, port=server.port).process  # this one ends well
+    page.wait(shows("#answer", "Nothing is kept of this activation any more."))
+    assert page.run("document.querySelector('#facts .running')") is None
+
+
 def test_an_earlier_activation_is_shown_run_again_and_edited(dev, tab):
     page = tab(dev(FILES))
     page.wait(READY)

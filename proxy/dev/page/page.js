@@ -128,6 +128,8 @@ function onState(data) {
 	} else if (old.instance !== instance) {
 		activations.clear();
 		log.note('whiskloop dev was started again');
+		if (detail.facts.status === 'running' && !detail.call)
+			detail.load(detail.id); // it has ended with the server, and no event tells it
 	} else if (version > old.version) {
 		$('version').animate({ background: ['var(--accent)', 'var(--accent)', ''] }, 1500);
 		say(`Version ${version} is loaded`);
