@@ -83,7 +83,7 @@ envelope() {
     printf '{"value":{"name":%s,"file":%s,"main":%s,"binary":true,"env":{%s},"code":"' \
         "$(json_quote "$name")" "$(json_quote "$(basename -- "$file")")" "$(json_quote "$main")" \
         "$(env_members "$@")"
-    base64 -w0 -- "$code"
+    base64 -w0 -- "$code" || return 1
     printf '"}}\n'
 }
 
@@ -150,7 +150,8 @@ publish() {
         fail "'$file' is empty: there is nothing to publish"
     fi
     name=$(basename -- "$file")
-    envelope "$code" "${name%%.*}" "${env_pairs[@]}" >"$WORK/body" || fail "cannot read '$code'"
+    envelope "$code" "${name%%.*}" "${env_pairs[@]}" >"$WORK/body" ||
+        fail "cannot copy '$file' to ${TMPDIR:-/tmp}" "if its disk is full, set TMPDIR to another folder"
     post /init "$WORK/body"
     check_answer "$(kind_of "$code")" "$file"
 }

@@ -210,6 +210,21 @@ def test_a_folder_is_looked_for_here_and_nowhere_else(recorder, tmp_path):
     assert archive.read("__main__.py") == b"here"
 
 
+def test_code_that_is_not_whole_for_want_of_room_is_not_sent(recorder, tmp_path):
+    (tmp_path / "base64").write_text("""#!/bin/sh
+printf aGFs
+echo 'base64: write error: No space left on device' >&2
+exit 1
+""")
+    (tmp_path / "base64").chmod(0o755)
+    (tmp_path / "hello.py").write_text("half of it")
+    done = run_script("init.sh", tmp_path / "hello.py", port=recorder.port,
+                      env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"hello.py' to {tmp_path}" in done.stderr and "set TMPDIR" in done.stderr
+    assert "cannot read" not in done.stderr
+
+
 def test_nothing_is_left_in_the_temporary_folder(recorder, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
