@@ -186,27 +186,26 @@ void base64_encode(struct buf *out, const char *bytes, size_t n)
 
 bool base64_decode(struct buf *out, const char *text, size_t n)
 {
-    size_t n_padded = n;
-    size_t n_tail;
+    unsigned char bytes[PIECE_BYTES];
+    char chars[PIECE_CHARS];
+    size_t n_chars = 0, n_padding = 0, n_here;
 
-    while (n > 0 && text[n - 1] == '=')
-        n--;
-    if (n_padded > n && (n_padded % 4 > 0 || n_padded - n > 2))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!is_base64(text[i]))
+    for (size_t at = 0; at < n; at++) {
+        if (text[at] == '\n' || text[at] == '\r')
+            continue;
+        if (text[at] == '=')
+            n_padding++;
+        else if (n_padding == 0 && is_base64(text[at]))
+            n_chars++;
+        else
             return false;
-    n_tail = n % 4;
-    if (n_tail == 1)
+    }
+    if (n_chars % 4 == 1 || n_padding > 2 || (n_padding > 0 && (n_chars + n_padding) % 4 > 0))
         return false;
-    if (n > n_tail)
-        buf_added(out, base64_replace(text, n - n_tail, buf_room(out, n / 4 * 3)));
-    if (n_tail > 0) {
-        char last[4] = {'=', '=', '=', '='};
-        unsigned char bytes[3];
-
-        memcpy(last, text + n - n_tail, n_tail);
-        buf_add(out, bytes, decode(last, sizeof(last), bytes));
+    for (size_t at = 0; (n_here = take(text, n, &at, chars, sizeof(chars))) > 0;) {
+        while (n_here % 4 > 0)
+            chars[n_here++] = '=';
+        buf_add(out, bytes, decode(chars, n_here, bytes));
     }
     return true;
 }

@@ -387,6 +387,9 @@ def test_images_are_decoded(proxy):
     answer = shaped(one, {"headers": {"content-type": "image/png"},
                           "body": base64.b64encode(image).decode()})
     assert (answer.body, answer.headers["Content-Type"]) == (image, "image/png")
+    # In lines, as base64(1), Ruby's encode64() and Python's encodebytes() write it.
+    answer = shaped(one, {"headers": {"content-type": "image/png"}, "body": base64.encodebytes(image).decode()})
+    assert answer.body == image
     answer = shaped(one, {"headers": {"content-type": "image/svg+xml"}, "body": "<svg/>"})
     assert answer.body == b"<svg/>", "what is no base64 is sent as it is"
 

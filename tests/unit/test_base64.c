@@ -71,11 +71,52 @@ static void padding_may_be_missing(void **state)
     buf_done(&out);
 }
 
+/* base64(1) writes 76 characters in a line, Ruby's encode64() 60. */
+static void line_ends_are_left_out(void **state)
+{
+    static const char *const texts[] = {"d2hp\nc2s=\n", "d2hp\r\nc2s=\r\n", "d\n2hpc2s",
+                                        "d2hpc2s\n=\n"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct buf out = {0};
+
+        assert_true(base64_decode(&out, texts[i], strlen(texts[i])));
+        assert_int_equal(buf_len(&out), 5);
+        assert_memory_equal(buf_at(&out), "whisk", 5);
+        buf_done(&out);
+    }
+}
+
+static void long_texts_in_lines_come_out_whole(void **state)
+{
+    enum {
+        N_LINES = 1000,
+        LINE_BYTES = 45
+    };
+    struct buf lines = {0}, out = {0};
+
+    (void)state;
+    for (size_t i = 0; i < N_LINES; i++) {
+        char plain[LINE_BYTES];
+
+        memset(plain, (int)(i % 251), sizeof(plain));
+        base64_encode(&lines, plain, sizeof(plain));
+        buf_add_text(&lines, "\n");
+    }
+    assert_true(base64_decode(&out, buf_at(&lines), buf_len(&lines)));
+    assert_int_equal(buf_len(&out), N_LINES * LINE_BYTES);
+    for (size_t i = 0; i < N_LINES * LINE_BYTES; i++)
+        assert_int_equal((unsigned char)buf_at(&out)[i], i / LINE_BYTES % 251);
+    buf_done(&lines);
+    buf_done(&out);
+}
+
 static void what_is_none_leaves_nothing(void **state)
 {
-    static const char *const wrong[] = {
-        "d",     "d2hpc", "d2hp!",  "d=hp",     "dw===", "<svg/>", " d2hp", "dw=",
-        "d2g==", "d2hp=", "d2hp==", "d2hp====", "=",     "==",     "===="};
+    static const char *const wrong[] = {"d",     "d2hpc", "d2hp!", "d=hp",  "dw===",    "<svg/>",
+                                        " d2hp", "dw=",   "d2g==", "d2hp=", "d2hp==",   "d2hp====",
+                                        "=",     "==",    "====",  "d\n",   "d2hp c2s", "d2hp\n2"};
     struct buf out = {0};
 
     (void)state;
@@ -91,6 +132,8 @@ int main(void)
         cmocka_unit_test(texts_go_both_ways),
         cmocka_unit_test(long_texts_go_both_ways_in_one_piece),
         cmocka_unit_test(padding_may_be_missing),
+        cmocka_unit_test(line_ends_are_left_out),
+        cmocka_unit_test(long_texts_in_lines_come_out_whole),
         cmocka_unit_test(what_is_none_leaves_nothing),
     };
 
