@@ -20,6 +20,8 @@
 #define MAC_FOLDER         "__MACOSX"
 #define PROGRAM_HEAD_BYTES 64 /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS       "WHISKLOOP_"
+#define INNER_DEPTH_MAX    8       /* say_inner() looks into that many folders, one in another */
+#define INNER_PATH_MAX     120     /* bytes of their path that it tells: the text has 512 */
 #define LOOK_ENTRIES_MAX   1000000 /* has_ending() looks at no more files, to bound its time */
 
 /* ---- the list of runtimes ---- */
@@ -408,26 +410,49 @@ static char *only_folder(int dir)
     return more ? NULL : TAKE(only);
 }
 
-/* Append why an entry file that is there does not count: it lies one folder deeper, as when a
- * folder was packed instead of its content, or `exec` is no program. */
+/* Append in which folder an entry file lies, if `folder` holds nothing but that folder, or one that
+ * holds it, and so on: as when a folder was packed instead of its content, or by its whole path.
+ * Returns whether there is one. */
+static bool say_inner(struct buf *out, const struct runtime **order, size_t n, int folder)
+{
+    auto_fd int at = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_buf struct buf path = {0};
+
+    for (int depth = 0; at >= 0 && depth < INNER_DEPTH_MAX; depth++) {
+        auto_free char *only = only_folder(at);
+        int inner =
+            only != NULL ? openat(at, only, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+        fd_close(&at);
+        at = inner;
+        if (depth > 0)
+            buf_add_text(&path, "/");
+        if (only != NULL)
+            buf_add(&path, only, strlen(only));
+        for (size_t i = 0; at >= 0 && i < n; i++) {
+            if (find_entry(order[i], at) == NULL)
+                continue;
+            buf_add_text(out, "; it is in the folder \"");
+            buf_add(out, buf_at(&path),
+                    buf_len(&path) < INNER_PATH_MAX ? buf_len(&path) : INNER_PATH_MAX);
+            buf_add_text(out, "\": publish what is in that folder");
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Append why an entry file that is there does not count: it lies in a folder, or `exec` is no
+ * program. */
 static void say_misplaced(struct buf *out, const struct runtime **order, size_t n, int folder,
                           const char *dir)
 {
-    auto_free char *only = only_folder(folder);
-    auto_fd int inner =
-        only != NULL ? openat(folder, only, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     auto_free char *program = xasprintf("%s/" PROGRAM_NAME, dir);
     char why[128] = "";
     struct stat st;
 
-    for (size_t i = 0; inner >= 0 && i < n; i++) {
-        if (find_entry(order[i], inner) == NULL)
-            continue;
-        buf_add_text(out, "; it is in the folder \"");
-        buf_add(out, only, strnlen(only, 40));
-        buf_add_text(out, "\": publish what is in that folder");
+    if (say_inner(out, order, n, folder))
         return;
-    }
     if (stat(program, &st) == 0 && S_ISREG(st.st_mode))
         exec_diagnosis_detail(program, ENOEXEC, why, sizeof(why));
     if (why[0] != '\0') {

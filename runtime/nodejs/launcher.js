@@ -385,12 +385,18 @@ function readPackage(name) {
     return said;
 }
 
-/* The sentence for who packed a folder instead of its content. */
-function oneFolderDeeper(folder) {
-    const all = fs.readdirSync(folder).filter((name) => !/^(\.|__MACOSX$)/.test(name));
+/* The sentence for who packed a folder instead of its content, or by its whole path. */
+function someFolderDeeper(folder) {
+    for (let inner = '', depth = 0; depth < 8; depth++) {
+        const all = fs.readdirSync(path.join(folder, inner)).filter((name) => !/^(\.|__MACOSX$)/.test(name));
 
-    return all.length === 1 && ENTRIES.some((name) => isFile(path.join(folder, all[0], name)))
-        ? ` It is in the folder "${all[0]}": publish what is in that folder.` : '';
+        inner = path.join(inner, all[0] || '');
+        if (all.length !== 1 || !fs.lstatSync(path.join(folder, inner)).isDirectory())
+            return '';
+        if (ENTRIES.some((name) => isFile(path.join(folder, inner, name))))
+            return ` It is in the folder "${inner}": publish what is in that folder.`;
+    }
+    return '';
 }
 
 /* The file that a folder's code starts in. */
@@ -413,7 +419,7 @@ function entryOf(folder) {
         throw new Refusal('Initialization error: package.json says no "main", and there is no index.js or index.mjs ' +
                           'at the root.');
     throw new Refusal('Initialization error: zipped actions must contain either package.json or index.js at the root.' +
-                      oneFolderDeeper(folder));
+                      someFolderDeeper(folder));
 }
 
 /* The module and the names in it that "FILE.FUNCTION" stands for in a folder, as in Apache's runtime;

@@ -148,6 +148,13 @@ def test_an_entry_one_folder_deeper_is_told_with_its_folder(proxy):
     assert '; it is in the folder "app": publish what is in that folder' in err
 
 
+@pytest.mark.parametrize("path", ["home/me/app", "C:/work/app"])
+def test_an_entry_some_folders_deeper_is_told_with_their_path(proxy, path):
+    """Who packs a folder by its whole path, as `zip -r x.zip /home/me/app` and wskdeploy on Windows do."""
+    err = refused(proxy("--runtime", "python"), zipped({f"{path}/__main__.py": "", f"{path}/lib.py": ""}))
+    assert f'; it is in the folder "{path}": publish what is in that folder' in err
+
+
 def test_an_exec_that_is_no_program_is_told_with_what_it_is(proxy):
     """Built on a Mac, and so not for Linux; or a script that only a shell takes for one."""
     one = proxy("--runtime", "python")

@@ -403,6 +403,8 @@ def test_TN13_valid_zip_that_is_no_action(proxy):
      'error: package.json says no "main", and there is no index.js or index.mjs at the root.\n'),
     ({"app/package.json": "{}", "app/lib/index.js": ECHO, ".DS_Store": "", "__MACOSX/app/._index.js": ""},
      NO_ENTRY + ' it is in the folder "app": publish what is in that folder.'),
+    ({"C:/work/app/index.js": ECHO, "C:/work/app/lib/index.js": ECHO},
+     NO_ENTRY + ' it is in the folder "c:/work/app": publish what is in that folder.'),
     ({"app/other.js": ECHO}, NO_ENTRY + "\n"),
     ({"app/index.js": ECHO, "readme": ""}, NO_ENTRY + "\n")])
 def test_the_log_says_what_is_wrong_with_an_archive(proxy, files, log):

@@ -330,6 +330,28 @@ static void an_entry_one_folder_deeper_is_told_with_the_folder(void **state)
     assert_null(strstr(f->err.text, "app"));
 }
 
+static void an_entry_some_folders_deeper_is_told_with_their_path(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *home = xasprintf("%s/home", f->folder.in);
+    auto_free char *inner = xasprintf("%s/app", home);
+
+    add(f, "python", PYTHON);
+    add(f, "native", NATIVE);
+    assert_int_equal(runtimes_load(&f->runtimes, f->folder.outer, &f->err), 0);
+    assert_int_equal(mkdir(home, 0755), 0);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    assert_null(choose(f, "python"));
+    assert_null(strstr(f->err.text, "home"));
+    folder_write(inner, "__main__.py", "", 0644);
+    assert_null(choose(f, "python"));
+    assert_non_null(strstr(f->err.text, "; it is in the folder \"home/app\": publish what is in "
+                                        "that folder"));
+    folder_write(home, "README", "", 0644);
+    assert_null(choose(f, "python"));
+    assert_null(strstr(f->err.text, "home"));
+}
+
 static void an_archive_without_an_entry_is_told_the_fallbacks_words_first(void **state)
 {
     struct fixture *f = *state;
@@ -368,6 +390,7 @@ int main(void)
         TEST(native_is_found_even_as_a_fallback_that_takes_programs),
         TEST(a_runtime_that_wants_to_be_named_is_never_guessed),
         TEST(an_entry_one_folder_deeper_is_told_with_the_folder),
+        TEST(an_entry_some_folders_deeper_is_told_with_their_path),
         TEST(an_archive_without_an_entry_is_told_the_fallbacks_words_first),
     };
 
