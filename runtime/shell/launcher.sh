@@ -514,6 +514,15 @@ launcher_defined() {
         [[ $line =~ ^(function\ +)?([[:alnum:]_]+)\ *\(\) ]] && ((n++ < 8)) && REPLY+=${REPLY:+, }${BASH_REMATCH[2]}
     done <"$LAUNCHER_FILE"
     REPLY=${REPLY:+, which defines: }$REPLY
+    IFS= read -r line <"$LAUNCHER_FILE"
+    [[ $line != $'\xef\xbb\xbf'* ]] || REPLY=', which begins with a byte order mark: save it without one'
+}
+# Say why a file from Windows does not load: what bash says of it does not show the carriage return.
+launcher_tell_line_ends() {
+    local line
+    IFS= read -r line <"$LAUNCHER_FILE"
+    [[ $line != *$'\r' ]] || printf '%s\n' "Cannot start action: the first line of ${LAUNCHER_FILE##*/} ends with a \
+carriage return: save the file with Unix line ends" >&2
 }
 
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
@@ -525,7 +534,10 @@ else
 fi
 set -- # an action that looks at its arguments finds none
 # shellcheck source=/dev/null
-. "$LAUNCHER_FILE" 60<&- 61>&- || exit 1
+. "$LAUNCHER_FILE" 60<&- 61>&- || {
+    launcher_tell_line_ends
+    exit 1
+}
 { launcher_put_options_away; } 2>/dev/null
 # The shell's options, if the file has said "set -e" and has set no ERR trap of its own; else empty.
 LAUNCHER_ERREXIT=

@@ -166,3 +166,17 @@ def test_a_missing_function_is_told_with_the_names_that_exist(folder):
                           stdin=subprocess.DEVNULL, timeout=WAIT_S, check=False)
     assert done.returncode == 1
     assert done.stderr == "Cannot start action: function 'main' was not found in a.sh, which defines: mian, other\n"
+
+
+@pytest.mark.parametrize("text, last_line", [
+    (b"main() {\r\n    echo '{}'\r\n}\r\n",
+     "Cannot start action: the first line of a.sh ends with a carriage return: save the file with Unix line ends"),
+    (b"\xef\xbb\xbfmain() {\n    echo '{}'\n}\n",
+     "Cannot start action: function 'main' was not found in a.sh, which begins with a byte order mark: "
+     "save it without one")])
+def test_a_file_from_windows_is_told_as_one(folder, text, last_line):
+    """Bash takes a carriage return for a part of a word, and a byte order mark for a part of the function's name."""
+    (folder / "a.sh").write_bytes(text)
+    done = subprocess.run(["bash", REPO / "runtime/shell/launcher.sh", folder / "a.sh", "main"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=WAIT_S, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, last_line)
