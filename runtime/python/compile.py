@@ -52,9 +52,9 @@ os.environ["PATH"] = os.path.join(packages, "bin") + os.pathsep + os.environ.get
 
 
 def is_there_already(path):
-    """Whether all that is required is installed; False also where only pip can tell."""
+    """Whether all that is required is installed, here or beside the code; False also where only pip can tell."""
     try:
-        from importlib.metadata import version
+        from importlib.metadata import Distribution
         from pip._vendor.packaging.requirements import Requirement
 
         with open(path, encoding="utf-8-sig") as file:
@@ -65,7 +65,8 @@ def is_there_already(path):
                 continue
             if wanted.url or wanted.extras:
                 return False
-            if not wanted.specifier.contains(version(wanted.name), prereleases=True):
+            found = next(iter(Distribution.discover(name=wanted.name, path=[os.path.dirname(path)] + sys.path)))
+            if not wanted.specifier.contains(found.version, prereleases=True):
                 return False
         return True
     except Exception:  # an option, a path, a package that is missing, no pip

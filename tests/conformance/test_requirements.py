@@ -103,6 +103,15 @@ def test_what_is_installed_already_asks_no_index(proxy, requirements):
     assert one.check_streams(1) == ("", "")
 
 
+def test_packages_beside_the_code_are_installed_already(proxy, wheels):
+    one = proxy("--runtime", "python", env={"PIP_INDEX_URL": "http://127.0.0.1:1/simple"})
+    with zipfile.ZipFile(wheels / "greet/greet-1.0-py3-none-any.whl") as wheel:
+        beside = {name: wheel.read(name) for name in wheel.namelist()}  # as pip install --target leaves them
+    one.started(archive(**beside))
+    assert one.run({"name": "Mike"}).json == GREETING
+    assert one.check_streams(1) == ("", "")
+
+
 def test_a_virtualenv_in_the_archive_is_used_as_it_is(proxy):
     activate = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))\n"
     one = proxy("--runtime", "python", env={"PIP_INDEX_URL": "http://127.0.0.1:1/simple"})
