@@ -349,6 +349,25 @@ def test_a_signal_that_the_code_handles_does_not_end_the_launcher(action, start)
         pass
 
 
+def test_a_signal_that_comes_behind_the_function_is_handled_before_the_next_line(action, start):
+    child = start(action("""
+        import ctypes, signal, sys, weakref
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+        class Number:  # what the weak reference gives is itself
+            from_param = classmethod(lambda cls, reference: ctypes.c_int(signal.SIGTERM))
+        class Result(dict):
+            pass
+        send = ctypes.CDLL(None)["raise"]
+        send.argtypes = [Number]
+        def main(args):
+            result = Result(a=1)
+            main.kept = weakref.ref(result, send)  # no line of Python runs behind this call
+            return result
+        """))
+    assert child.run() == {"a": 1}
+    assert child.process.wait() == 7 and not child.hung
+
+
 def test_serve_is_the_launchers_alone(action, start):
     child = start(action("""
         import whiskloop_accelerator

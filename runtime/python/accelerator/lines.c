@@ -25,6 +25,9 @@ static int read_some(struct lines *lines)
         ssize_t n;
         int failed;
 
+        /* A signal that came while no line of Python ran would wait for the next input. */
+        if (PyErr_CheckSignals() < 0)
+            return -1;
         Py_BEGIN_ALLOW_THREADS n = read(lines->fd, room, size);
         failed = errno;
         Py_END_ALLOW_THREADS if (n >= 0)
@@ -37,8 +40,6 @@ static int read_some(struct lines *lines)
             (void)PyErr_SetFromErrno(PyExc_OSError);
             return -1;
         }
-        if (PyErr_CheckSignals() < 0)
-            return -1;
     }
 }
 
