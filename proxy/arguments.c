@@ -253,7 +253,7 @@ static int check_words(const struct config *config, struct err *err)
             err, ERR_REQUEST, 0,
             "-e and --env-file are for dev, test, invoke and pipe, -m is for invoke and pipe; an "
             "action that is published brings its environment along (bin/init.sh or "
-            "whiskloop-init -e NAME=value)");
+            "whiskloop-init -e NAME=value), that of --action has the proxy's");
     if (command == NULL)
         return 0;
     if (config->metadata != NULL && command->kind != COMMAND_INVOKE &&

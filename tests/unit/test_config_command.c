@@ -267,7 +267,7 @@ static void what_is_no_variable_is_refused(void **state)
         {{"-e", "A=1"},
          "-e and --env-file are for dev, test, invoke and pipe, -m is for invoke and pipe; an action "
          "that is published brings its environment along (bin/init.sh or whiskloop-init -e "
-         "NAME=value)"},
+         "NAME=value), that of --action has the proxy's"},
         {{"dev", "-m", "a=1"}, "dev: -m is for invoke and pipe"},
         {{"test", "-m", "a=1"}, "test: -m is for invoke and pipe"},
     };
