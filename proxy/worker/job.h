@@ -63,13 +63,14 @@ struct job {
     struct job_tap *tap; /* borrowed; NULL: no observer */
 
     /* set while the job waits or runs */
-    /* the queue or session that has the job, borrowed; NULL: none yet. Dangles once the job is done. */
+    /* the queue or session that has the job, borrowed; NULL: none yet. Invalid once the job is
+     * done. */
     struct job_holder *holder;
-    struct parts *parts;       /* parts of the answer, owned; NULL: none came */
-    bool is_cancelled;         /* job_cancel() was called */
-    bool cancel_told;          /* the launcher was told that this job is cancelled */
-    bool pause_told;           /* the launcher was told to pause the parts of this job */
-    bool tombstone; /* only absorbs the answer of a job that was given up: see window.h */
+    struct parts *parts; /* parts of the answer, owned; NULL: none came */
+    bool is_cancelled;   /* job_cancel() was called */
+    bool cancel_told;    /* the launcher was told that this job is cancelled */
+    bool pause_told;     /* the launcher was told to pause the parts of this job */
+    bool tombstone;      /* only absorbs the answer of a job that was given up: see window.h */
     /* Request id, set when the job is given to a worker. Where lines have no request ids: position
      * of this line among all lines of the process, counted from 1, set when it is written. */
     uint64_t number;
