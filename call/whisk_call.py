@@ -11,6 +11,7 @@ same words for C.
 A caller is for one thread at a time. Python 3.7 and later, nothing but its library.
 """
 
+import collections
 import json
 import os
 import select
@@ -61,6 +62,7 @@ class Caller:
         self._wants_write = False
         self._unsent = bytearray()
         self._received = bytearray()
+        self._lines = collections.deque()  # not taken yet
         self._calls = {}
         self._sizes = {}  # of their lines, in bytes
         self._last_id = 0
@@ -127,12 +129,18 @@ class Caller:
     def step(self, ms=0):
         """Write and read what is possible, wait at most ms for anything (-1: for ever). False: the
         subprocess has ended, and all calls were answered."""
-        if self._out is None:
-            return False
-        self._write()
-        if self._loop.poll(ms / 1000 if ms >= 0 else None):
-            self._read()
-            if self._out is not None:
+        if self._out is not None and not self._lines:
+            self._write()
+            if self._loop.poll(ms / 1000 if ms >= 0 else None):
+                self._read()
+        try:
+            while self._lines:
+                self._take(self._lines.popleft())
+            while self._out is None and self._calls:
+                self._answer(next(iter(self._calls)),
+                             {"error": "the subprocess has ended", "kind": "died"})
+        finally:
+            if self._process is not None:  # a callback may close
                 self._write()
         return self._out is not None
 
@@ -166,7 +174,8 @@ class Caller:
             pass
         except BrokenPipeError:  # its end follows by the other descriptor
             self._unsent.clear()
-        wants = bool(self._unsent)
+        # A callback that has raised leaves work, for which fd() has to be readable.
+        wants = bool(self._unsent or self._lines or self._out is None and self._calls)
         if wants != self._wants_write:
             if wants:
                 self._loop.register(self._in, select.EPOLLOUT)
@@ -182,15 +191,12 @@ class Caller:
         if not data:
             self._loop.unregister(self._out)
             self._out = None
-            for call in tuple(self._calls):
-                self._answer(call, {"error": "the subprocess has ended", "kind": "died"})
             return
         self._received += data
         if b"\n" in data:
             *lines, rest = bytes(self._received).split(b"\n")
             self._received = bytearray(rest)
-            for line in lines:
-                self._take(line)
+            self._lines.extend(lines)
 
     def _take(self, line):
         try:

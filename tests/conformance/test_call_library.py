@@ -127,6 +127,34 @@ def test_an_argument_over_the_limit_fails_and_the_calls_around_it_do_not(opened)
     assert [len(answers[name]["n"]) for name in "ace"] == [1, 1000, 2]
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_callback_that_raises_loses_no_other_answer(opened, gate, dies):
+    """Their answers, or the end of the subprocess, come at once."""
+    one = opened()
+    one.ready(READY_MS)
+    door = gate()
+    answered = []
+
+    def answered_by(name):
+        def answered_one(answer, _):
+            answered.append(name)
+            raise LookupError(name)
+        return answered_one
+
+    for name in range(3):
+        one.start({"gate": door.path} if name == 0 else {}, answered_by(name))
+    one.step()
+    door.wait_reached()
+    if dies:
+        os.kill(one._process.pid, 9)
+    door.release()
+    for name in range(3):
+        with pytest.raises(LookupError):
+            while select.select([one.fd()], [], [], WAIT_S)[0]:
+                one.step()
+    assert answered == [0, 1, 2] and one.in_flight() == 0
+
+
 GARBAGE = r"""#!/bin/sh
 printf '%s\n' 'Welcome to the image' '' '5' 'null' '[]' '[1]' '[1,2]' '[[],{}]' '{}' '{"error":1}'
 exec PROGRAM "$@"
