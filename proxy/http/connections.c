@@ -183,8 +183,8 @@ void connections_init(struct connections *all)
     loop_timer_init(&all->sweep, on_sweep);
 }
 
-/* Whether the connection may be dropped to make room for another one. A new one gets SLOW_MS for the
- * first byte of its request, which may be on its way. */
+/* Whether the connection may be dropped to make room for another one. A new connection gets SLOW_MS
+ * for the first byte of its request, which may be on its way. */
 static bool is_dispensable(const struct connection *c)
 {
     if (c->state == CONNECTION_IDLE && !c->is_new)
