@@ -24,7 +24,7 @@
 #include "base/util.h"
 
 #define SCORE_MAX    1000 /* the highest oom_score_adj that the kernel accepts */
-#define SCORE_FROM   800  /* marks are values of oom_score_adj above this and above our own */
+#define SCORE_FROM   800  /* a mark, see kin.n_marks, is above this and above our own score */
 #define MARKS_MAX    64   /* with more children at a time, some share a mark */
 #define SPARED_MAX   64   /* most children that kin_spare() protects at a time */
 #define CHILDREN_MAX 4096 /* most children looked at per round; the next round sees the rest */

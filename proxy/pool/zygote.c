@@ -303,8 +303,8 @@ static void on_said(struct loop_watch *watch)
     }
 }
 
-/* Call when the process is ready. A launcher says on the socket whether it can fork before it
- * writes its ready line, so that can be read now. */
+/* Call when the process is ready: read what it has said on the socket, and give the zygote up if it
+ * did not say that it can fork. A launcher says so first, and then writes its ready line. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);

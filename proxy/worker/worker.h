@@ -65,7 +65,7 @@ struct worker {
         uint64_t at_ms; /* loop time at which the group gets that signal */
     } ending;           /* valid in STOPPING */
 
-    /* facts, written by handlers */
+    /* What the loop's handlers have seen and the owner has asked for; worker_step() acts on it. */
     bool exited;
     int wait_status;
     bool unwanted;
