@@ -48,8 +48,9 @@ static bool names_file(const char *text, const char *file, bool is_module)
     return false;
 }
 
-/* The name of a file or folder beside the source file `except` that text names; caller frees. NULL:
- * none. Code may load sources of its own language by their names without the ending. */
+/* The name of a file or folder beside the file `except` that text names; caller frees. NULL: none.
+ * Code may load sources of its own runtime by their names without the ending. runtime: NULL if the
+ * file has none. */
 static char *find_named(const char *folder, const char *except, const char *text,
                         const struct runtime *runtime)
 {
@@ -58,7 +59,7 @@ static char *find_named(const char *folder, const char *except, const char *text
 
     for (char **name = names; *name != NULL && found == NULL; name++)
         if ((*name)[0] != '.' && strcmp(*name, except) != 0 &&
-            names_file(text, *name, runtime_has_ending_of(runtime, *name)))
+            names_file(text, *name, runtime != NULL && runtime_has_ending_of(runtime, *name)))
             found = xstrdup(*name);
     strv_free(&names);
     return found;
@@ -73,6 +74,20 @@ static const struct runtime *runtime_of(const char *file, const struct runtimes 
     const struct runtime *runtime = runtimes_for_source(runtimes, fallback, file, &none);
 
     return runtime != NULL && runtime->source != NULL ? runtime : NULL;
+}
+
+/* The name that `file` in `folder` must have to be the folder's main file. NULL: it cannot be one,
+ * or is not there. */
+static const char *main_name(const char *folder, const char *file, const struct runtime *runtime,
+                             const struct runtime *fallback)
+{
+    auto_fd int fd = target_open_file(folder, file);
+
+    if (fd < 0)
+        return NULL;
+    if (!runtime_has_ending_of(fallback, file) && runtimes_is_program(fd))
+        return "exec";
+    return runtime != NULL ? runtime_source_name(runtime, file) : NULL;
 }
 
 static void advise_on_requirements(const char *folder, bool is_alone, struct buf *out)
@@ -92,7 +107,7 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
     auto_free char *to_cut = xstrdup(path), *to_name = xstrdup(path);
     auto_free char *beside = NULL, *requirements = NULL;
     auto_buf struct buf out = {0};
-    const char *folder = path, *file = NULL;
+    const char *folder = path, *file = NULL, *wanted = NULL;
     const struct runtime *runtime = NULL;
     struct stat info;
     struct err none;
@@ -104,8 +119,9 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
         folder = dirname(to_cut);
         file = basename(to_name);
         runtime = runtime_of(file, runtimes, fallback);
+        wanted = main_name(folder, file, runtime, fallback);
     }
-    if (runtime != NULL && strstr(reason, FUNCTION_MISSING) == NULL)
+    if (wanted != NULL && strstr(reason, FUNCTION_MISSING) == NULL)
         beside = find_named(folder, file, reason, runtime);
     requirements = xasprintf("%s/" REQUIREMENTS, folder);
     if (beside != NULL) {
@@ -113,8 +129,7 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
         if (runtimes_for_folder(runtimes, fallback, folder, &none) != NULL)
             text_add(&out, "name the folder: %s", folder);
         else
-            text_add(&out, "to run the folder, rename %s to %s", file,
-                     runtime_source_name(runtime, file));
+            text_add(&out, "to run the folder, rename %s to %s", file, wanted);
     } else if (strstr(reason, MODULE_MISSING) != NULL && access(requirements, F_OK) == 0) {
         advise_on_requirements(folder, file != NULL, &out);
     }
@@ -124,14 +139,8 @@ char *advice_on_load(const char *path, const char *reason, const struct runtimes
 char *advice_on_name(const char *path, const char *file, const struct runtimes *runtimes,
                      const struct runtime *fallback)
 {
-    auto_fd int fd = target_open_file(path, file);
-    const struct runtime *runtime = runtime_of(file, runtimes, fallback);
-    const char *wanted = runtime != NULL ? runtime_source_name(runtime, file) : NULL;
+    const char *wanted = main_name(path, file, runtime_of(file, runtimes, fallback), fallback);
 
-    if (fd < 0)
-        return NULL;
-    if (!runtime_has_ending_of(fallback, file) && runtimes_is_program(fd))
-        wanted = "exec";
     if (wanted == NULL || strcmp(wanted, file) == 0)
         return NULL;
     return xasprintf("folder %s cannot be published like this: its main file must be named %s, not "

@@ -152,8 +152,9 @@ module Whiskloop
   # code has turned off warnings.
   def report(problem)
     trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
-    $stderr.puts "#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
-                 *trace.drop(1).map { |line| "\tfrom #{line}" }
+    lines = ["#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
+             *trace.drop(1).map { |line| "\tfrom #{line}" }]
+    lines.each { |line| $stderr.write("#{line}\n") } # Ruby asks what stands for $stderr for no more
     report(problem.cause) if problem.cause
   rescue StandardError
     nil # the user's code closed $stderr: the answer still tells

@@ -477,6 +477,14 @@ launcher_is_plain() {
         ! $text =~ (^|$'\n')[[:blank:]]*function[[:blank:]]+"$2"[[:space:]] ]]
 }
 
+# Say why a file from Windows cannot be loaded or run, as bash's own words hardly do.
+launcher_tell_line_ends() {
+    local line
+    IFS= read -r line <"$LAUNCHER_FILE"
+    [[ $line != *$'\r' ]] || printf '%s\n' "Cannot start action: the first line of ${LAUNCHER_FILE##*/} ends with a \
+carriage return: save the file with Unix line ends" >&2
+}
+
 if (($# < 1 || $# > 2)); then
     # shellcheck disable=SC2016
     printf '%s\n' 'usage: launcher.sh FILE [MAIN]' \
@@ -500,7 +508,9 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
         exec 4>&1 1>&3 3>&4 4>&-
     fi
     [[ -x $LAUNCHER_FILE ]] || chmod +x -- "$LAUNCHER_FILE"
-    exec "$LAUNCHER_FILE"
+    shopt -s execfail
+    exec "$LAUNCHER_FILE" || launcher_tell_line_ends
+    exit 1
 fi
 # Whoever calls part has our lines and answers open, and with it all programs that he starts.
 LAUNCHER_SENDS=
@@ -516,13 +526,6 @@ launcher_defined() {
     REPLY=${REPLY:+, which defines: }$REPLY
     IFS= read -r line <"$LAUNCHER_FILE"
     [[ $line != $'\xef\xbb\xbf'* ]] || REPLY=', which begins with a byte order mark: save it without one'
-}
-# Say why a file from Windows does not load: what bash says of it does not show the carriage return.
-launcher_tell_line_ends() {
-    local line
-    IFS= read -r line <"$LAUNCHER_FILE"
-    [[ $line != *$'\r' ]] || printf '%s\n' "Cannot start action: the first line of ${LAUNCHER_FILE##*/} ends with a \
-carriage return: save the file with Unix line ends" >&2
 }
 
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}

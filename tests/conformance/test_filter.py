@@ -249,12 +249,14 @@ NODE_REQUIRES = "const util = require('./util');\nexports.main = () => ({});\n"
      "sub/index.js runs alone, without util.js beside it; name the folder: sub"),
     ({"g.py": PYTHON_IMPORTS, "util": None}, "sub/g.py",
      "sub/g.py runs alone, without util beside it; to run the folder, rename g.py to __main__.py"),
+    ({"hello": "#!/bin/sh\necho \"cannot open 'data.txt'\" >&2; exit 1\n", "data.txt": ""}, "sub/hello",
+     "sub/hello runs alone, without data.txt beside it; to run the folder, rename hello to exec"),
     ({"__main__.py": "import nope_x", "requirements.txt": "nope-x"}, "sub",
      "an /init installs requirements.txt, a command does not: pip install --target sub -r sub/requirements.txt"),
     ({"__main__.py": "import nope_x", "util.py": ""}, "sub/__main__.py", None),
     ({"__main__.py": PYTHON_IMPORTS, "requirements.txt": ""}, "sub/__main__.py",
      "an /init installs requirements.txt, a command does not: pip install -r sub/requirements.txt"),
-], ids=["python", "node", "other-name", "requirements", "no-hint", "file-with-requirements"])
+], ids=["python", "node", "other-name", "program", "requirements", "no-hint", "file-with-requirements"])
 def test_a_module_that_is_missing_has_a_hint(start, folder, files, given, hint):
     if given.endswith(".js") and shutil.which("node") is None:
         pytest.skip("node is not installed (scripts/setup.sh --tests)")

@@ -171,11 +171,13 @@ def test_a_missing_function_is_told_with_the_names_that_exist(folder):
 @pytest.mark.parametrize("text, last_line", [
     (b"main() {\r\n    echo '{}'\r\n}\r\n",
      "Cannot start action: the first line of a.sh ends with a carriage return: save the file with Unix line ends"),
+    (b"#!/bin/sh\r\necho '{}'\r\n",
+     "Cannot start action: the first line of a.sh ends with a carriage return: save the file with Unix line ends"),
     (b"\xef\xbb\xbfmain() {\n    echo '{}'\n}\n",
      "Cannot start action: function 'main' was not found in a.sh, which begins with a byte order mark: "
      "save it without one")])
 def test_a_file_from_windows_is_told_as_one(folder, text, last_line):
-    """Bash takes a carriage return for a part of a word, and a byte order mark for a part of the function's name."""
+    """Bash and the kernel take a carriage return for a part of a word, and a byte order mark for a part of the function's name."""
     (folder / "a.sh").write_bytes(text)
     done = subprocess.run(["bash", REPO / "runtime/shell/launcher.sh", folder / "a.sh", "main"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=WAIT_S, check=False)

@@ -41,6 +41,16 @@ def test_whiskloop_1_says_what_an_option_takes_as_the_help_does():
     assert written == {name: takes[name] for name in written}
 
 
+@pytest.mark.parametrize("command", ["dev", "new", "test", "invoke", "pipe"])
+def test_whiskloop_1_has_each_command_in_its_synopsis_and_as_the_help_writes_it(command):
+    page = re.sub(r"\\f[A-Z]", "", made(PROGRAM, "man", ROOT / "man" / PAGES[0]))
+    synopsis = page[page.index(".SH SYNOPSIS"):page.index(".SH DESCRIPTION")]
+    text = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+    usage = re.search(rf"^  {command} (.*)$", text, re.M)[1]
+    assert f"whiskloop {command}\n" in synopsis
+    assert f'.BI {command} " {usage}"' in page
+
+
 @pytest.mark.parametrize("shell, form", [("bash", "--{}"), ("zsh", "'--{}"), ("fish", "-l {} ")])
 def test_completion_knows_every_option(options, shell, form):
     text = made(PROGRAM, shell, "python", "nodejs")
