@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SMALL_BYTES 1024
 
@@ -89,6 +90,14 @@ const char *env_text(const char *name)
     const char *value = getenv(name);
 
     return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+bool env_holds(const char *text)
+{
+    for (char **at = environ; at != NULL && *at != NULL; at++)
+        if (*at == text)
+            return true;
+    return false;
 }
 
 int fd_open_file(int dir, const char *path)

@@ -30,6 +30,7 @@
 #define json_check        whisk__json_check
 #define json_check_member whisk__json_check_member
 #define json_value_at     whisk__json_value_at
+#define env_holds         whisk__env_holds
 #define env_text          whisk__env_text
 #define text_has_word     whisk__text_has_word
 #define json_compact      whisk__json_compact

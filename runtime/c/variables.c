@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/shown.h"
 #include "base/util.h"
@@ -108,14 +107,6 @@ static struct variable *find(const char *key, size_t n)
     return variable;
 }
 
-static bool is_in_environment(const struct variable *variable)
-{
-    for (char **at = environ; at != NULL && *at != NULL; at++)
-        if (*at == variable->text)
-            return true;
-    return false;
-}
-
 /* Give a variable the value that it had before we first set it, or remove it. */
 static void take_back(struct variable *variable)
 {
@@ -172,7 +163,7 @@ static void set(struct variable *variable, struct json_slice value)
     to[n] = '\0';
     if (memchr(to, '\0', n) != NULL)
         return; /* no variable can hold a NUL: variables_set() takes this one back */
-    if (!is_in_environment(variable))
+    if (!env_holds(variable->text))
         (void)putenv(variable->text); /* it is new, or the handler has replaced or removed it */
     variable->is_set = true;
     variable->line = n_lines;

@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json_text.h"
 #include "base/util.h"
@@ -135,14 +134,6 @@ bool environment_has_value(const struct variable *variable, const uint8_t *at, c
 
 /* ---- the C library's environment ---- */
 
-static bool is_in_environment(const char *text)
-{
-    for (char **at = environ; at != NULL && *at != NULL; at++)
-        if (*at == text)
-            return true;
-    return false;
-}
-
 /* The text of the variable with that name; made here if it is new. NULL: there are too many. */
 static struct text *text_of(PyObject *name_data)
 {
@@ -179,7 +170,7 @@ static void set_text(struct text *text, const char *value, size_t n)
     }
     memcpy(text->bytes + n_head, value, n);
     text->bytes[n_head + n] = '\0';
-    if (!is_in_environment(text->bytes))
+    if (!env_holds(text->bytes))
         (void)putenv(text->bytes); /* it is new, or the user's code has replaced it */
 }
 
