@@ -149,6 +149,8 @@ size_t base64_replace(const char *text, size_t n, char *out)
 
         if (n_chars == 0)
             return n_out;
+        while (n_chars % 4 > 0) /* the last piece of an unpadded text */
+            chars[n_chars++] = '=';
         n_bytes = decode(chars, n_chars, bytes);
         memcpy(out + n_out, bytes, n_bytes);
         n_out += n_bytes;
@@ -186,9 +188,7 @@ void base64_encode(struct buf *out, const char *bytes, size_t n)
 
 bool base64_decode(struct buf *out, const char *text, size_t n)
 {
-    unsigned char bytes[PIECE_BYTES];
-    char chars[PIECE_CHARS];
-    size_t n_chars = 0, n_padding = 0, n_here;
+    size_t n_chars = 0, n_padding = 0;
 
     for (size_t at = 0; at < n; at++) {
         if (text[at] == '\n' || text[at] == '\r')
@@ -202,10 +202,7 @@ bool base64_decode(struct buf *out, const char *text, size_t n)
     }
     if (n_chars % 4 == 1 || n_padding > 2 || (n_padding > 0 && (n_chars + n_padding) % 4 > 0))
         return false;
-    for (size_t at = 0; (n_here = take(text, n, &at, chars, sizeof(chars))) > 0;) {
-        while (n_here % 4 > 0)
-            chars[n_here++] = '=';
-        buf_add(out, bytes, decode(chars, n_here, bytes));
-    }
+    if (n_chars > 0)
+        buf_added(out, base64_replace(text, n, buf_room(out, (n_chars + 3) / 4 * 3)));
     return true;
 }

@@ -28,8 +28,8 @@ struct base64_text {
  * do, since a shell may have turned line ends into blanks before users paste the text.
  */
 bool base64_check(const char *text, size_t n, struct base64_text *found);
-/* Decode a valid text, text[0 .. n), to `out`, which may be `text` itself or a place before it in
- * the same memory. Returns the number of bytes written. */
+/* Decode a valid text, text[0 .. n), whose padding may be missing, to `out`, which may be `text`
+ * itself or a place before it in the same memory. Returns the number of bytes written. */
 size_t base64_replace(const char *text, size_t n, char *out);
 /* Decode the start of a valid text, as much as fits into out. The text has at least one base64
  * character. size: room in out, a multiple of 3, at most 12 KiB. Returns the number of bytes
