@@ -63,8 +63,7 @@ class Caller:
         self._unsent = bytearray()
         self._received = bytearray()
         self._lines = collections.deque()  # not taken yet
-        self._calls = {}
-        self._sizes = {}  # of their lines, in bytes
+        self._calls = {}  # id -> (the callback, bytes of the line)
         self._last_id = 0
         self._is_ready = False
         self._why = None
@@ -109,8 +108,7 @@ class Caller:
         body["value"] = {} if argument is None else argument
         line = json.dumps([self._last_id + 1, body]).encode() + b"\n"
         self._last_id += 1
-        self._calls[self._last_id] = answered
-        self._sizes[self._last_id] = len(line)
+        self._calls[self._last_id] = answered, len(line)
         self._unsent += line
         self._write()
 
@@ -163,7 +161,6 @@ class Caller:
             self._process.wait()
         self._loop.close()
         self._calls.clear()
-        self._sizes.clear()
         self._process = self._out = None
 
     def _write(self):
@@ -213,16 +210,16 @@ class Caller:
             self._why = value.get("reason", value.get("error"))
         elif value.get("kind") == "request" and self._calls:
             # A line over --run-max-bytes is answered without its id: it was longer than any other.
-            self._answer(max(self._calls, key=self._sizes.get), value)
+            self._answer(max(self._calls, key=lambda call: self._calls[call][1]), value)
 
     def _answer(self, call, value):
         if call not in self._calls:
             return
-        if "part" in value and "error" not in value:
-            self._calls[call](value["part"], True)
-            return
-        del self._sizes[call]
-        if "error" in value:
-            self._calls.pop(call)(Error(value), False)
+        is_part = "part" in value and "error" not in value
+        answered, _ = self._calls[call] if is_part else self._calls.pop(call)
+        if is_part:
+            answered(value["part"], True)
+        elif "error" in value:
+            answered(Error(value), False)
         else:
-            self._calls.pop(call)(value["result"], False)
+            answered(value["result"], False)
