@@ -9,6 +9,7 @@ from servers import Server, run_body
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests/bench"
 
+PYTHON = "/usr/bin/python3"
 HELLO = {"name": "Mike"}
 GREETING = {"greeting": "Hello, Mike!"}
 GREETING_BYTES = '{"greeting":"Hello, Mike!"}'  # as both actions write it

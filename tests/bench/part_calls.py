@@ -6,8 +6,8 @@ import shlex
 import subprocess
 
 import report
-from contestants import C_ACTION, HELLO, PYTHON_ACTION, ROOT, turns
-from part_launcher import PYTHON, accelerated
+from contestants import C_ACTION, HELLO, PYTHON, PYTHON_ACTION, ROOT, turns
+from part_launcher import accelerated
 from servers import PATH, WAIT_S, Trouble, run_body
 
 PART = "One call through the pipes, without HTTP"

@@ -5,14 +5,13 @@ import shlex
 import subprocess
 
 import report
-from contestants import HELLO, ROOT, turns
+from contestants import HELLO, PYTHON, ROOT, turns
 from servers import Trouble, run_body
 
 PART = "Launcher alone, a function that does nothing"
 LINES = 200_000
 ROUNDS = 5
 GOAL_US = 2.5
-PYTHON = "/usr/bin/python3"
 PYTHON_FAST = "Python"
 LAUNCHER = str(ROOT / "runtime/python/launcher.py")
 FUNCTIONS = {"nothing.py": "def main(args):\n    return {}\n",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import report
-from contestants import C_ACTION, CEILING, GREETING, HELLO, HERE, PYTHON_ACTION, turns
+from contestants import C_ACTION, CEILING, GREETING, HELLO, HERE, PYTHON, PYTHON_ACTION, turns
 from part_feeding import C_LOOP, NODEJS, measurable, started
 from servers import PATH, WAIT_S, Server, Trouble, run_body
 
@@ -24,7 +24,6 @@ OURS = ((C_LOOP, 1), (C_ACTION, 1), (PYTHON_ACTION, 1), (PYTHON_ACTION, 2), (NOD
 PLAIN = {C_LOOP: "C, announces nothing", C_ACTION: "C, announces pipeline", PYTHON_ACTION: "Python",
          NODEJS: "Node.js"}
 PEERS = HERE / "peers"
-PYTHON = "/usr/bin/python3"
 
 
 def has_module(name, **environment):

@@ -444,6 +444,13 @@ def test_every_runtime_has_a_row():
     assert folders - {"native", "oneshot"} == {row.name for row in ROWS}
 
 
+def with_code(proxy, name, code):
+    """A proxy of the language that has this source."""
+    one = proxy(*language(name).options)
+    one.started(code)
+    return one
+
+
 @pytest.mark.parametrize("table, answer", [
     ("{1, 2, nil, 4}", [1, 2, None, 4]),
     ("{x = {1, nil, 3}}", {"x": [1, None, 3]}),
@@ -460,8 +467,7 @@ def test_every_runtime_has_a_row():
     ("setmetatable({}, {__len = function() return 2 end, __index = function(_, i) return i * i end})", [1, 4]),
 ])
 def test_a_lua_table_loses_no_element(proxy, table, answer):
-    one = proxy(*language("lua").options)
-    one.started(f"function main() return {table} end\n")
+    one = with_code(proxy, "lua", f"function main() return {table} end\n")
     assert one.run({}).json == answer
     assert one.check_streams(1) == ("", "")
 
@@ -486,8 +492,7 @@ def test_a_result_that_json_cannot_tell_is_an_error_with_its_reason(proxy, name,
     """A failure of the function: runtime/README.md, Lines out. Python's and Node.js's are in files of their own."""
     if language(name).missing() is not None:
         pytest.skip(language(name).missing())
-    one = proxy(*language(name).options)
-    one.started(code)
+    one = with_code(proxy, name, code)
     answer = one.run({})
     assert (answer.status, list(answer.json)) == (language(name).failed, ["error"])
     reason = answer.json["error"]
@@ -496,8 +501,7 @@ def test_a_result_that_json_cannot_tell_is_an_error_with_its_reason(proxy, name,
 
 @pytest.mark.parametrize("stream", ["STDOUT", "STDERR"])
 def test_what_perl_holds_back_is_in_the_log_before_the_answer(proxy, stream):
-    one = proxy(*language("perl").options)
-    one.started(f'sub main {{ select({stream}); $| = 0; print "held"; return {{}} }}\n1;\n')
+    one = with_code(proxy, "perl", f'sub main {{ select({stream}); $| = 0; print "held"; return {{}} }}\n1;\n')
     assert one.run({}).status == 200
     assert "".join(one.check_streams(1)) == "held"
 
@@ -512,8 +516,7 @@ def test_what_perl_holds_back_is_in_the_log_before_the_answer(proxy, stream):
 ])
 def test_an_error_does_not_tell_the_private_folder(proxy, name, code, text):
     """It has another name at each start: nobody could compare such an answer."""
-    one = proxy(*language(name).options)
-    one.started(code)
+    one = with_code(proxy, name, code)
     assert one.run({}).json == {"error": text}
 
 
@@ -524,8 +527,7 @@ def test_an_error_does_not_tell_the_private_folder(proxy, name, code, text):
 ])
 def test_an_object_that_is_thrown_is_told_by_what_is_in_it(proxy, name, code):
     """Where the language throws any value; its text would be an address."""
-    one = proxy(*language(name).options)
-    one.started(code)
+    one = with_code(proxy, name, code)
     assert one.run({}).json == {"error": {"code": 404, "text": "né"}}
     log = one.check_streams(1)[1]
     assert "404" in log and "né" in log and "0x" not in log
@@ -538,8 +540,7 @@ def test_an_object_that_is_thrown_is_told_by_what_is_in_it(proxy, name, code):
     ("lua", "function main() error({ code = print }) end\n", "table: 0x"),
 ])
 def test_an_object_that_is_thrown_has_its_own_text_or_none(proxy, name, code, text):
-    one = proxy(*language(name).options)
-    one.started(code)
+    one = with_code(proxy, name, code)
     assert one.run({}).json["error"].startswith(text)
     assert text in one.check_streams(1)[1]
 
