@@ -240,8 +240,8 @@ static void take_refusal(struct whisk_caller *caller, struct json_slice refusal)
         answer(caller, longest_call(caller), &what);
 }
 
-/* text: a line; its newline is a NUL by now. What is around pipe, such as an image's entrypoint, may
- * have printed it: then it is skipped. */
+/* text: a line; its newline is a NUL by now. A line that is no answer is skipped: an image's
+ * entrypoint, for example, may have printed it. */
 static void take_line(struct whisk_caller *caller, char *text, size_t n)
 {
     struct json_slice top, id, value, error, key;

@@ -29,9 +29,9 @@ static void give_up(struct job *job)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Most bytes to hold of a job's parts. Each part is held with a newline. The list "[A,B]" has as
- * many bytes as its parts with their newlines, "A\nB\n", and one more. A stream has no list, and its
- * worker is told to pause long before this bound. */
+/* Most bytes to hold of a job's parts. Each part is held with a newline, as in "A\nB\n". The list
+ * "[A,B]" is one byte longer than that. A stream has no list, and its worker is told to pause long
+ * before this bound. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     assert(max_bytes > 0);

@@ -608,8 +608,8 @@ async function load(name, main) {
     return found;
 }
 
-/* Become a fresh process for the same action, in its folder: NODE_OPTIONS may name a module there. Node
- * cannot exec(): it waits for a child instead, which has our descriptors, and ends as that does. */
+/* Become a fresh process for the same action, in its folder: NODE_OPTIONS may name a module there.
+ * Node cannot exec(). So it starts a child, which has our descriptors, and ends as the child does. */
 function startAgain(name, main) {
     const given = path.resolve(name);
     const cwd = fs.statSync(given).isDirectory() ? given : path.dirname(given);
@@ -695,8 +695,8 @@ function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without the calls of our own files, and without Node's read of our input; inspect() tells in a
- * line of its own of calls that the cause has, too. */
+/* A trace without the calls of our own files, and without Node's read of our input. inspect() leaves
+ * out calls that the cause has, too, and says so in a line, which goes as well. */
 function withoutOurs(trace) {
     const clean = trace.replace(/\n +at .*?(?= \{$|,?$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 
@@ -739,7 +739,7 @@ function report(problem) {
         process.stderr.write(`The function threw a value that is no Error: ${valueText(problem)}\n`);
 }
 
-/* Whether a function has caught an error and returned it, as in `catch (error) { return { error }; }`. */
+/* Whether the function has returned an error, as in `catch (error) { return { error }; }`. */
 function hasError(result) {
     return result !== undefined && result !== null && result.error instanceof Error;
 }
