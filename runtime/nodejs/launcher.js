@@ -470,7 +470,19 @@ function readsAsModule(file) {
 
 const withOptions = new WeakSet(); // functions that are called with { signal }
 
-/* Walk along "a.b.c"; a function on the way's end, bound to what it was found in. */
+/* The value as the function to call, bound to what it was found in; undefined: it is none. */
+function bind(value, owner) {
+    if (typeof value !== 'function')
+        return undefined;
+
+    const bound = value.bind(owner);
+
+    if (takesOptions(value))
+        withOptions.add(bound);
+    return bound;
+}
+
+/* Walk along "a.b.c" to a function. */
 function follow(object, names) {
     let owner;
 
@@ -480,14 +492,12 @@ function follow(object, names) {
         owner = object;
         object = object[name];
     }
-    if (typeof object !== 'function')
-        return undefined;
+    return bind(object, owner);
+}
 
-    const bound = object.bind(owner);
-
-    if (takesOptions(object))
-        withOptions.add(bound);
-    return bound;
+/* The same in what a module exports: "main" is also what is exported as a whole. */
+function followExport(whole, names) {
+    return follow(whole, names) || (names.join('.') === 'main' ? bind(whole) : undefined);
 }
 
 /* The text of a function's second parameter; '' when it has none. */
@@ -555,18 +565,18 @@ function loadScript(file, list) {
     require.cache[file] = module;
     run(module, text, look);
     module.loaded = true;
-    return list.map((names, i) => follow(module.exports, names) ||
-        (names.length === 1 && typeof module.found[i] === 'function' ? module.found[i]
-            : follow(module.found[i], names.slice(1))) ||
-        follow(globalThis, names) ||
-        (names.join('.') === 'main' && typeof module.exports === 'function' ? module.exports : undefined));
+    // What compilers make of `export default` is a member of the exports.
+    const whole = module.exports && module.exports.__esModule ? module.exports.default : undefined;
+
+    return list.map((names, i) => follow(module.exports, names) || followExport(whole, names) ||
+        follow(module.found[i], names.slice(1)) || follow(globalThis, names) ||
+        followExport(module.exports, names));
 }
 
 async function loadModule(file, list) {
     const exported = await import(pathToFileURL(file));
 
-    return list.map((names) => follow(exported, names) || follow(exported.default, names) ||
-        (names.join('.') === 'main' && typeof exported.default === 'function' ? exported.default : undefined));
+    return list.map((names) => follow(exported, names) || followExport(exported.default, names));
 }
 
 /* Which functions a file defines, by its looks, for who has misspelt one. */
@@ -851,7 +861,6 @@ function isMethodNotFound(problem) {
 class Functions {
     constructor(main, found) {
         this.first = found[0];
-        found.filter(takesOptions).forEach((one) => withOptions.add(one));
         this.named = found.length < 2 ? null
             : new Map(found.map((one, i) => [main.split(',')[i].trim(), one]));
     }

@@ -171,6 +171,10 @@ def test_TN6_resolved_promise(started):
     "export function main(args) { return { a: 1 }; }",
     "import os from 'os';\nconst a = await Promise.resolve(1);\nexport const main = () => ({ a });",
     "export default { main: () => ({ a: 1 }) };",
+    "export default () => ({ a: 1 });",
+    "module.exports = () => ({ a: 1 });",
+    "exports.__esModule = true;\nexports.default = () => ({ a: 1 });",
+    "exports.__esModule = true;\nexports.default = { main: () => ({ a: 1 }) };",
     "#!/usr/bin/env -S node\nfunction main(args) { return { a: 1 }; }"])
 def test_TN7_where_main_may_be(proxy, code):
     """T-N7: implicit globals, global.main, exports.main, module.exports.main; and modules."""
