@@ -12,7 +12,7 @@
 #include "action/store.h"
 #include "base/privileges.h"
 #include "http/passed.h"
-#include "worker/oom.h"
+#include "base/oom.h"
 
 struct config;
 struct err;

@@ -11,10 +11,15 @@
 #include <unistd.h>
 
 #include "action/user_names.h"
+#include "base/oom.h"
 #include "base/util.h"
 
 #define DIRECT_MAX_BYTES (256u << 10) /* writing code up to this size is faster than forking */
 #define PROGRAM          "exec"
+/* added to the compiler's own message */
+#define COMPILER_LACKED_MEMORY                                                                     \
+    "\nThe kernel killed a process of the compiler for lack of memory: give the container more, "  \
+    "or compile beforehand with bin/build.sh."
 
 void build_init(struct build *build)
 {
@@ -75,6 +80,14 @@ static void set_dir(struct build *build, const char *part)
     assert(build->version > 0);
     free(build->dir);
     build->dir = store_path(build->opts->store, build->version, part);
+}
+
+/* Whether the kernel killed a process of the build that has just failed for lack of memory. */
+static bool lacked_memory(const struct build *build)
+{
+    struct oom *oom = build->opts->oom;
+
+    return oom != NULL && oom_claim(oom, loop_now_ms(build->loop));
 }
 
 /* Give the folder to the user of opts->privileges, whose processes will fill it. */
@@ -145,6 +158,8 @@ static void on_compiled(struct compile *compile)
     assert(build->runtime != NULL);
     if (compile->failed) {
         compile_explain(compile, &build->why);
+        if (lacked_memory(build))
+            buf_add_text(&build->why, COMPILER_LACKED_MEMORY);
         build->tells_client = WIFEXITED(compile->helper.wait_status) &&
                               WEXITSTATUS(compile->helper.wait_status) == COMPILE_TELLS_CLIENT;
         fail(build, &compile->err);
@@ -255,6 +270,10 @@ static void on_staged(struct stage *stage)
     int result;
 
     if (stage->failed) {
+        if (WIFSIGNALED(stage->helper.wait_status) && lacked_memory(build))
+            (void)err_set(&stage->err, ERR_SYSTEM, 0,
+                          "the kernel killed the process that unpacks for lack of memory: give the "
+                          "container more");
         fail(build, &stage->err);
         return;
     }

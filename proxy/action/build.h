@@ -22,6 +22,7 @@
 #include "base/privileges.h"
 
 struct build;
+struct oom;
 struct user_names;
 typedef void build_done_fn(struct build *build);
 
@@ -32,6 +33,7 @@ struct build_opts {
     const struct runtimes *runtimes;
     const struct runtime *fallback;      /* default runtime, which takes plain source; not NULL */
     const struct privileges *privileges; /* user and limits for unpacking and compiling */
+    struct oom *oom; /* tells whether a build failed for lack of memory; NULL: it is not told */
     char *const *environ; /* environment that compilers get, besides the action's own variables */
     bool keeps_failed;    /* keep the folder of a failed /init for inspection (-debug) */
     const char *save_jar; /* file name for a jar, which is then not unpacked; NULL: unpack jars */

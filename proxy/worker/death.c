@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/err.h"
-#include "worker/oom.h"
+#include "base/oom.h"
 
 #define SHELL_SIGNAL 128 /* a shell whose last command was killed exits with 128 + the signal */
 

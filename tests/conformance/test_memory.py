@@ -1,9 +1,12 @@
 """An action that uses up the container's memory: with a real control group where one can be had."""
 
 import os
+import tempfile
 
 import pytest
 
+import archives
+import compilers
 import groups
 from whisk import assert_error, is_sanitized
 
@@ -106,3 +109,33 @@ def test_memory_used_up_as_another_user(limited, proxy, folder):
     one.started(EAT % False)
     assert_error(one.run({"eat": True}), 502, TEXT)
     assert one.run({"a": 1}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("end", ["exec tail /dev/zero", "tail /dev/zero; echo cannot link; exit 1"],
+                         ids=["the compiler", "a process of the compiler"])
+def test_memory_used_up_by_a_compiler(limited, proxy, folder, end):
+    """The author reads that it was the memory, whichever process of the compiler the kernel chose."""
+    compiler = compilers.write(folder, f"[[ $main == small ]] || {{ {end}; }}\n" + compilers.program())
+    one = proxy(env=compilers.image(compiler), wrapper=limited)
+    answer = one.init("some text")
+    assert answer.status == 502
+    assert answer.json["error"].endswith(
+        "\nThe kernel killed a process of the compiler for lack of memory: give the container more, "
+        "or compile beforehand with bin/build.sh.")
+    one.started("some text", main="small")
+
+
+def test_a_compiler_that_fails_with_memory_to_spare_is_not_blamed_for_it(limited, proxy, folder):
+    one = proxy(env=compilers.image(compilers.write(folder, "kill -9 $$\n")), wrapper=limited)
+    assert_error(one.init("some text"), 502, "the compiler was ended by signal 9 (Killed)")
+
+
+
+def test_memory_used_up_by_unpacking(limited, proxy, folder):
+    """In a container with a read-only root the folder of actions is often in memory."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        one = proxy("--action-dir", memory, "--unpack-ratio-max", "0", wrapper=limited)
+        assert_error(one.init(archives.zipped({"main.py": EAT % False, "data": "x" * (150 << 20)})), 502,
+                     "cannot start action: the kernel killed the process that unpacks for lack of memory: "
+                     "give the container more")
+        one.started(EAT % False)

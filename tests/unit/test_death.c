@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/oom.h"
 #include "cgroup_fixture.h"
 #include "worker/death.h"
-#include "worker/oom.h"
 
 #define EXITED(code)  ((code) << 8)
 #define KILLED(signo) (signo)

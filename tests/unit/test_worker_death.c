@@ -2,8 +2,8 @@
 
 #include "test.h"
 
+#include "base/oom.h"
 #include "cgroup_fixture.h"
-#include "worker/oom.h"
 #include "worker_fixture.h"
 
 /* What the proxy's group counts; the child itself raises it before it is killed. */

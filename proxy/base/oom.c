@@ -1,4 +1,4 @@
-#include "worker/oom.h"
+#include "base/oom.h"
 
 #include <assert.h>
 #include <string.h>
