@@ -47,8 +47,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     if (actionloop->execution_env != NULL)
         (void)setenv("__OW_EXECUTION_ENV", actionloop->execution_env, 1);
     /* __OW_WAIT_FOR_ACK asks a launcher to print a line when it is ready. In an ActionLoop image,
-     * ask only if the image does. Elsewhere always ask: no other sign tells so exactly when a
-     * program is ready. */
+     * set it only if the image sets OW_WAIT_FOR_ACK. Elsewhere always set it: no other sign tells
+     * so exactly when a program is ready. */
     if (wait_for_ack != NULL)
         (void)setenv("__OW_WAIT_FOR_ACK", wait_for_ack, 1);
     else if (actionloop->on)
@@ -60,7 +60,8 @@ int actionloop_read(struct actionloop *actionloop, const char *program, bool deb
     return 0;
 }
 
-/* A runtime whose actions are executables named exec. The caller owns its members. */
+/* Make a runtime whose actions are executables named exec. The caller owns all members of the
+ * returned struct. */
 static struct runtime runtime_of_exec(const char *name)
 {
     struct runtime runtime = {.entry_executable = true};

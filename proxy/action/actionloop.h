@@ -18,7 +18,7 @@ struct actionloop {
     bool on;
     const char *compiler; /* OW_COMPILER: command that compiles an action that is no executable */
     const char *execution_env; /* OW_EXECUTION_ENV: required content of an action's exec.env */
-    const char *save_jar;      /* OW_SAVE_JAR: file name for a jar, which is then not unpacked */
+    const char *save_jar;      /* OW_SAVE_JAR: store a jar, not unpacked, under this file name */
     bool wait_for_ack;         /* OW_WAIT_FOR_ACK: actions must report when they are ready */
 };
 
@@ -28,7 +28,8 @@ struct actionloop {
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug,
                     struct err *err);
 
-/* Add the runtime "native", for executables named exec, unless a manifest has defined it. */
+/* Add the runtime "native", for executables named exec, unless it is already in `runtimes` because
+ * a runtime.json defines it. */
 void actionloop_add_native(struct runtimes *runtimes);
 /* Add the runtime ACTIONLOOP_RUNTIME, which builds every action with the command `compiler`, except
  * those that are programs already. */

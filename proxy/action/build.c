@@ -14,7 +14,7 @@
 #include "base/oom.h"
 #include "base/util.h"
 
-#define DIRECT_MAX_BYTES (256u << 10) /* writing code up to this size is faster than forking */
+#define DIRECT_MAX_BYTES (256u << 10) /* write code up to this size ourselves: faster than a fork */
 #define PROGRAM          "exec"
 /* added to the compiler's own message */
 #define COMPILER_LACKED_MEMORY                                                                     \
@@ -55,8 +55,8 @@ void build_name_files(const struct build *build, const struct envelope *envelope
                      build->runtime != NULL && build->runtime->source != NULL;
     auto_free char *bin =
         build->version > 0 ? store_path(build->opts->store, build->version, "bin") : NULL;
-    /* A failed compiler's messages may name files in N/bin, as a linker's do, although build->dir
-     * is still N/src. */
+    /* build->dir is N/src (N: the number of the build's folder) until the compiler succeeds. The
+     * messages of a failed compiler may name files in N/bin instead, as a linker's do. */
     bool is_bin = bin != NULL && buf_len(&build->why) > 0 &&
                   memmem(buf_at(&build->why), buf_len(&build->why), bin, strlen(bin)) != NULL;
 
@@ -110,8 +110,8 @@ static bool is_built(const struct build *build)
 
     assert(build->runtime != NULL);
     if (folder >= 0 && fstatat(folder, PROGRAM, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        /* Ruby's compiler does not make `exec` executable. If `exec` is a link, leave the file to
-         * which it leads alone. */
+        /* Ruby's compiler does not make `exec` executable. If `exec` is a symbolic link, do not
+         * change the mode of its target. */
         if (S_ISREG(st.st_mode))
             (void)fchmodat(folder, PROGRAM, 0755, 0);
         return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
@@ -170,7 +170,7 @@ static void on_compiled(struct compile *compile)
     built = is_built(build);
     privileges_return(build->opts->privileges);
     if (!built) {
-        buf_add_text(&build->why, "cannot compile"); /* as in openwhisk-contract, section 1.3 */
+        buf_add_text(&build->why, "cannot compile"); /* text from openwhisk-contract, section 1.3 */
         (void)err_set(&err, ERR_CODE, 0, "the compiler ended well, but built nothing to run");
         fail(build, &err);
         return;
@@ -182,9 +182,9 @@ static void on_compiled(struct compile *compile)
     build->done(build);
 }
 
-/* Fill the compiler's spec: the action's environment, the proxy's working folder, and the arguments
- * that ActionLoop defines: main, source folder, target folder. Both folders are absolute paths:
- * compilers make them absolute anyway, and may write them into what they build. */
+/* Fill the compiler's exec spec: the action's environment, the proxy's working folder, and the
+ * arguments that ActionLoop defines (main, source folder, target folder). Both folders are
+ * absolute paths. Compilers may write these paths into the files that they build. */
 static void prepare_spec(struct build *build, const char *bin)
 {
     struct runtime compiler = *build->runtime;
@@ -225,7 +225,8 @@ static int begin_compiling(struct build *build, struct err *err)
     return compile_start(compile, build->loop, build->deadline_at_ms, err);
 }
 
-/* Choose the runtime for an unpacked archive. Call with the action's rights. */
+/* Choose the runtime for an unpacked archive. Call while the proxy has the rights of the action's
+ * user. */
 static const struct runtime *choose(const struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;
@@ -240,7 +241,8 @@ static const struct runtime *choose(const struct build *build, struct err *err)
     return chosen;
 }
 
-/* Run the steps after staging. 1: done; 0: a compiler is running; -1: failed. */
+/* Once the code is in N/src: choose the runtime, then rename to N/bin or start the compiler.
+ * 1: done; 0: a compiler is running; -1: failed. */
 static int go_on(struct build *build, struct err *err)
 {
     const struct build_opts *opts = build->opts;

@@ -3,7 +3,7 @@
 /*
  * build - turn an action's code into a folder that can be launched (N: the number of the folder):
  *
- *     stage into N/src ─► choose the runtime ─► rename to N/bin, or compile into N/bin
+ *     write or unpack into N/src ─► choose the runtime ─► rename to N/bin, or compile into N/bin
  *
  * All steps share one deadline. A failed build leaves folder N behind; the owner of the build
  * deletes that folder or keeps it for inspection.
@@ -36,7 +36,7 @@ struct build_opts {
     struct oom *oom; /* tells whether a build failed for lack of memory; NULL: it is not told */
     char *const *environ; /* environment that compilers get, besides the action's own variables */
     bool keeps_failed;    /* keep the folder of a failed /init for inspection (-debug) */
-    const char *save_jar; /* file name for a jar, which is then not unpacked; NULL: unpack jars */
+    const char *save_jar; /* store a jar under this name, not unpacked; NULL: unpack jars */
 };
 
 struct build {
@@ -44,20 +44,20 @@ struct build {
     const struct build_opts *opts; /* borrowed */
     struct envelope *envelope;     /* borrowed, but its `code` is freed once written to disk */
     const struct runtime *source;  /* runtime to use for plain source; NULL: opts->fallback */
-    bool is_ahead; /* for -compile: no launcher loads the code now, so a compiler must check it */
+    bool is_ahead; /* true for -compile: no launcher loads the code, so a compiler must check it */
     build_done_fn *done; /* called once from the loop, never from inside build_start() */
 
     /* the outcome */
     bool failed;
     struct err err; /* why the build failed, if it did */
     struct buf why; /* if compiling failed: a message for the action's author; else "" */
-    /* the compiler wants the client to get `why`, even if log_init_error sends such messages
-     * only to the log */
+    /* the compiler wants the client to get `why`, even if the setting log_init_error sends such
+     * messages only to the log */
     bool tells_client;
     unsigned version;              /* number N of the build's folder; 0: no folder is made yet */
     const struct runtime *runtime; /* the runtime that takes the code; NULL until it is chosen */
-    char *dir;                     /* owned; the path of N/src, then of N/bin */
-    char *lacks;     /* owned; one line about what the built action lacks; NULL: nothing */
+    char *dir;                     /* owned; path of N/src, or of N/bin once the code is there */
+    char *lacks;     /* owned; the compiler's line on what the action lacks; NULL: nothing */
     struct buf said; /* text for the log: notes about the archive, and the compiler's messages */
 
     /* internal to build.c */
@@ -78,6 +78,6 @@ void build_in_place(struct build *build, char *dir, const struct runtime *runtim
 /* Set how messages name the action's files: as the user calls them, not by our own paths. */
 void build_name_files(const struct build *build, const struct envelope *envelope,
                       struct user_names *names);
-/* Kill the processes that still run, and free all members. `done` will not be called. May be called
- * repeatedly. */
+/* Kill the build's processes that still run, and free all members. `done` will not be called. May
+ * be called repeatedly. */
 void build_cancel(struct build *build);

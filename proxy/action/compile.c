@@ -32,7 +32,8 @@ static _Noreturn void child_run(struct helper *helper, int output, pid_t parent)
 {
     const struct compile *compile = container_of(helper, struct compile, helper);
     const struct exec_spec *spec = &compile->spec;
-    /* Without O_CLOEXEC: open() may return 3, and the compiler must inherit descriptor 3. */
+    /* No O_CLOEXEC: the compiler must inherit descriptor 3. If open() itself returns 3, the dup2()
+     * below would not clear that flag. */
     int nothing = open("/dev/null", O_RDWR);
     int os = 0;
     int failed = child_enter(spec->privileges, true, parent, &os);
@@ -151,7 +152,8 @@ void compile_explain(const struct compile *compile, struct buf *out)
         (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
-    /* If the compiler exited by itself and printed something, that explains the failure. */
+    /* If the compiler exited by itself, its own output explains the failure, so err.text is not
+     * added. */
     if (by_itself && n > 0)
         return;
     if (helper->n_unsaid > 0)
