@@ -11,10 +11,10 @@
 #define ZIP_EXTRA_LEN_AT 28
 #define ZIP_END_BYTES    22 /* size of the end record. Source: APPNOTE.TXT 4.3.16 */
 #define ZIP_END_COUNT_AT 10
-#define ZIP_END_START_AT 16     /* offset of the first central header */
-#define ZIP_END_NOTE_MAX 65535  /* a comment of at most this size follows the end record */
-#define ZIP_MADE_BY_AT   5      /* in a central header: 0 is DOS. Source: APPNOTE.TXT 4.4.2 */
-#define EXTRA_UNICODE    0x7075 /* extra field: the name in UTF-8. Source: APPNOTE.TXT 4.6.9 */
+#define ZIP_END_START_AT 16    /* end record: field with the offset of the first central header */
+#define ZIP_END_NOTE_MAX 65535 /* a comment of at most this size follows the end record */
+#define ZIP_MADE_BY_AT   5 /* central header: host system, 0 is DOS. Source: APPNOTE.TXT 4.4.2 */
+#define EXTRA_UNICODE    0x7075 /* id of the extra field "name in UTF-8". Source: APPNOTE.TXT 4.6.9 */
 
 /* Set *part and *n to the next component of the path at *at, and move *at behind it. Components
  * that are empty or "." are skipped. False at the end. */
@@ -69,12 +69,12 @@ char *entry_inside(const char *name)
     return TAKE(out);
 }
 
-/* Follow the ".." components at the start of a relative link's target. *n_up: how many folders they
- * lead above the folder to unpack into. *rest: the target after these components. False: the
- * rest contains ".." again. */
+/* Follow the ".." components at the start of a relative link's target. *n_up: how many levels
+ * these components lead above the folder to unpack into. *rest: the target after them. False: *rest
+ * contains ".." again. */
 static bool follow_up(const char *name, const char *target, size_t *n_up, const char **rest)
 {
-    size_t depth = 0; /* how many folders below the folder to unpack into we are */
+    size_t depth = 0; /* of the present folder, below the folder to unpack into */
     const char *part;
     size_t n;
 

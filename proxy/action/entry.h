@@ -17,8 +17,9 @@ char *entry_inside(const char *name);
  * wherever that link leads.
  */
 bool entry_link_is_inside(const char *name, const char *target);
-/* If the link leads outside: its target as a path relative to the folder to unpack into. NULL: the
- * link leads inside, or only the disk could tell, because ".." follows a name. Caller frees. */
+/* If the link leads outside: its target, absolute or relative to the folder to unpack into. NULL:
+ * the link leads inside, or only the disk could tell, because ".." follows a name that may itself
+ * be a link. Caller frees. */
 char *entry_link_outside(const char *name, const char *target);
 /* Whether entry `name` is `folder` or lies in it. Both names: as entry_inside() returns them. */
 bool entry_is_below(const char *name, const char *folder);

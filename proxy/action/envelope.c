@@ -24,7 +24,7 @@
 #define ENV_NAME_SAID    64  /* most bytes of a variable's name that an error text quotes */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
 #define TAR_MAGIC_AT     257 /* offset of "ustar" in a header: POSIX.1-1988 and GNU tar have it */
-#define LARGE_BYTES      (1U << 20) /* code from this size on goes back to the system at once */
+#define LARGE_BYTES      (1U << 20) /* freeing code this large returns its memory to the system */
 #define HEAD_BYTES       384        /* enough decoded bytes to recognise any format, even tar */
 
 /* ---- code ---- */
@@ -107,7 +107,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether a string in checked JSON contains only blanks, escaped or not. */
+/* Whether a string in JSON that was found valid contains only blanks, escaped or not. */
 static bool is_blank_text(struct json_slice slice)
 {
     size_t at = 1;
@@ -201,8 +201,8 @@ static int read_main(struct envelope *envelope, struct json_slice slice, struct 
     return 0;
 }
 
-/* Read the name of the source file. An invalid name counts as missing: other clients may use the
- * member "file" for something else. */
+/* Read the name of the source file. An invalid name counts as missing: a client of another proxy
+ * may use the member "file" for something else. */
 static void read_file(struct envelope *envelope, struct json_slice slice)
 {
     auto_free char *name = NULL;
@@ -229,7 +229,7 @@ static size_t put_value(struct json_slice value, char *out)
 
     if (value.kind == JSON_STRING) {
         n = json_unescape(value, out);
-    } else { /* null is the text "null", as in Go's proxy: openwhisk-contract, section 9 */
+    } else { /* null becomes the text "null", as in Go's proxy: openwhisk-contract, section 9 */
         json_compact(&compact, value);
         n = buf_len(&compact);
         memcpy(out, buf_at(&compact), n);
@@ -293,7 +293,8 @@ static int compare_names(const void *a, const void *b)
     return left->at < right->at ? -1 : 1;
 }
 
-/* Leave each name in env once: with its last value, at the place of its first. */
+/* Keep one entry for each name in env. For a repeated name, keep the last value, at the position of
+ * the first. */
 static void drop_repeated(char **env, struct name *names, size_t n)
 {
     size_t first = 0, n_kept = 0;
@@ -453,8 +454,8 @@ int envelope_fill(struct envelope *envelope, const struct envelope_parts *parts,
     if (parts->env.kind == JSON_OBJECT && read_env(envelope, parts->env, err) < 0)
         return -1;
     read_file(envelope, parts->file);
-    /* Decode the code last: if `block` is not NULL, the decoded code overwrites the text of the
-     * other fields, which is in the same memory. */
+    /* Decode the code last: if the caller gave the memory of the body as `block`, the decoded code
+     * overwrites the other fields there. */
     return read_code(envelope, parts->code, parts->binary.kind == JSON_TRUE, err);
 }
 
@@ -473,7 +474,7 @@ void envelope_drop_code(struct envelope *envelope)
 
     free(TAKE(envelope->code));
     if (large)
-        (void)malloc_trim(0); /* malloc would keep the memory for good: see KEEP_MALLOC_BYTES */
+        (void)malloc_trim(0); /* main() has told malloc to keep freed memory (KEEP_MALLOC_BYTES) */
     envelope->code_len = 0;
 }
 

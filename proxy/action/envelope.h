@@ -19,7 +19,7 @@ struct err;
 enum code_kind {
     CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
-    CODE_MAC,    /* a program for macOS; starting it fails, and the error says so */
+    CODE_MAC,    /* a program for macOS; starting it fails with an error that names macOS */
     CODE_SCRIPT, /* starts with #! */
     CODE_ZIP,
     CODE_TAR,

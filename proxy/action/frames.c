@@ -14,7 +14,7 @@ static const char *const marks[] = {
 };
 
 struct line {
-    const char *text; /* with the newline that ends the line before, if there is one */
+    const char *text; /* begins with the newline of the line before, except in the first line */
     size_t n;
 };
 

@@ -4,7 +4,7 @@
  * gunzip - decompress gzip data block by block.
  *
  * libarchive's own gzip reader is not used: it would also unpack gzip inside gzip, and it keeps a
- * header in memory however long it is. This one unpacks a single layer, and skips the names and
+ * header in memory however long it is. This reader unpacks a single layer, and skips the names and
  * comments in headers.
  */
 

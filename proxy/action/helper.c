@@ -41,13 +41,13 @@ static bool is_running(const struct helper *helper)
     return helper->child.pid != 0 && !helper->exited;
 }
 
-/* Kill the child's process group: nothing that the child started may outlive it. The child itself
- * may be in another group. */
+/* Kill the child's process group: nothing that the child started may outlive it. Kill the child by
+ * its pid, too: the child may have moved to another group. */
 static void kill_all(const struct helper *helper)
 {
     assert(helper->child.pid > 0);
     (void)kill(-helper->child.pid, SIGKILL);
-    if (is_running(helper)) /* else the number may be another process's by now */
+    if (is_running(helper)) /* a reaped child's pid may belong to another process */
         (void)kill(helper->child.pid, SIGKILL);
 }
 
@@ -66,7 +66,7 @@ static void take_said(struct helper *helper, unsigned n_reads)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            loop_watch_close(&helper->pipe); /* an open one would be readable in every turn */
+            loop_watch_close(&helper->pipe); /* at its end, an open pipe wakes the loop endlessly */
             return;
         }
         n_reads--;
@@ -117,7 +117,7 @@ static void on_late(struct loop_timer *timer)
     struct helper *helper = container_of(timer, struct helper, late);
 
     assert(is_running(helper));
-    if (helper->overdue) /* it was killed, and is still there */
+    if (helper->overdue) /* killed before, but not reaped: a tracer may hold the child */
         kin_untrace(helper->child.pid);
     helper->overdue = true;
     loop_timer_set(helper->loop, &helper->late, loop_now_ms(helper->loop) + KIN_UNTRACE_MS);
@@ -168,7 +168,7 @@ void helper_cancel(struct helper *helper)
         kill_all(helper);
         loop_child_forget(&helper->child);
         kin_end(helper->loop, helper->mark);
-        helper->exited = true; /* its exit will not be reported any more */
+        helper->exited = true; /* on_exit_of_child() will not be called any more */
     }
     release(helper);
     buf_done(&helper->said);
