@@ -28,8 +28,8 @@ static const char *const placeholders[N_PLACEHOLDERS] = {
     [PLACEHOLDER_ENTRY] = "{entry}",
 };
 
-/* Length of the placeholder at the start of text; 0: there is none. *which: which placeholder it
- * is, or N_PLACEHOLDERS if no such one exists. Other braces, as in {"a":1}, are plain text. */
+/* Length of the placeholder at the start of text; 0: there is none. *which: the placeholder, or
+ * N_PLACEHOLDERS if its name is unknown. Other braces, as in {"a":1}, are plain text. */
 static size_t placeholder_len(const char *text, enum placeholder *which)
 {
     size_t n;
@@ -62,7 +62,7 @@ static bool placeholders_known(const char *text)
     return true;
 }
 
-/* The values themselves are not searched for placeholders: that of {main} may contain braces. */
+/* The inserted values are not searched for placeholders: the value of {main} may contain braces. */
 char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS])
 {
     auto_buf struct buf out = {0};

@@ -23,26 +23,27 @@ struct runtime {
     char *compile_if; /* an archive is compiled only if it has this file; NULL: always */
     /* an archive with this file or folder is not compiled; NULL: no such exception */
     char *compile_unless;
-    char **in_place_env; /* NAME=value for actions served in the user's own folder; NULL: none */
-    char **script;       /* patterns for source with a #! line, see action/script.h; NULL: none */
+    char **in_place_env; /* NAME=value for actions run in the user's own folder; NULL: none */
+    char **script;       /* regexes that tell #! source from #! programs (script.h); NULL: none */
     char *init_reply;    /* body of the reply to a successful /init; NULL: {"ok":true} */
-    char *shortfall;     /* "needs": what to install if launch[0] is missing; NULL: not stated */
-    char *stub;          /* folder in `dir` with the default action; NULL: none */
-    char *no_entry; /* first words of the error for an archive without an entry file; NULL: none */
-    char *libexec;  /* folder of the compiled launchers; NULL: unknown */
+    char *shortfall; /* field "needs": what to install if launch[0] is missing; NULL: not stated */
+    char *stub;      /* folder in `dir` with the default action; NULL: none */
+    char *no_entry;  /* first words of the error for an archive without an entry file; NULL: none */
+    char *libexec;   /* folder of the compiled launchers; NULL: unknown */
     enum answers answers;  /* where answers are read: "stdout", "fd3" or "auto" (default) */
-    bool reports_ready;    /* "ready": the launcher reports when it is ready */
-    bool forks;            /* "forks": a launcher started by `prelaunch` can fork workers */
-    bool logs_init_error;  /* "log_init_error": the reason of a failed /init is only logged */
-    bool entry_executable; /* "entry_executable": the entry file must be executable */
+    bool reports_ready;    /* field "ready": the launcher reports when it is ready */
+    bool forks;            /* field "forks": a launcher started by `prelaunch` can fork workers */
+    bool logs_init_error;  /* field "log_init_error": the reason of a failed /init is only logged */
+    bool entry_executable; /* field "entry_executable": the entry file must be executable */
     bool builds_all; /* compiles all that is no program (OW_COMPILER); no manifest can set this */
-    /* "programs": as the fallback runtime, this one takes executables in place of "native" */
+    /* field "programs": if this runtime is the default, it takes executables instead of "native" */
     bool takes_programs;
-    bool only_named; /* "only_named": the runtime is used only if it is the fallback */
-    /* "any_archive": as the fallback runtime, this one takes archives without a known entry file */
+    bool only_named; /* field "only_named": use this runtime only if it is the default */
+    /* field "any_archive": if this runtime is the default, it takes archives in which no runtime
+     * finds an entry file */
     bool any_archive;
-    bool shares_ring;  /* "ring": descriptor 4 is shared memory for answers, base/ring.h */
-    bool wants_object; /* "wants_object": an argument must be an object, an array or null */
+    bool shares_ring;  /* field "ring": descriptor 4 is shared memory for answers, base/ring.h */
+    bool wants_object; /* field "wants_object": an argument must be an object, array or null */
 };
 
 enum placeholder {

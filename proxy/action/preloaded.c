@@ -65,7 +65,8 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file whose name has an ending of the fallback runtime is source, even with a #! line. */
+    /* A file whose name ends like source of the default runtime (such as .py) is source, even if it
+     * has a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
@@ -151,7 +152,7 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
         return cannot_read(preloaded, path, err);
     preloaded->runtime = runtimes_for_folder(opts->runtimes, opts->fallback, dir, &none);
     if (preloaded->runtime != NULL && runtime_always_compiles(preloaded->runtime)) {
-        preloaded->runtime = NULL; /* the build will choose it, as after an /init */
+        preloaded->runtime = NULL; /* the build chooses one, as for the archive of an /init */
         return pack_folder(preloaded, opts, dir, err);
     }
     if (preloaded->runtime != NULL) {
@@ -231,7 +232,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
     } else if (opts->path[0] != '\0' && !opts->folder_is_theirs) {
         preloaded->origin = PRELOADED_FOLDER;
         result = take_path(preloaded, opts, PRELOADED_FOLDER, err);
-        if (result < 0) { /* a folder without a usable action is no error here */
+        if (result < 0) { /* the user did not name this folder, so no action is no error */
             preloaded_done(preloaded);
             return 0;
         }
@@ -239,7 +240,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         return 0;
     }
     if (result < 0 && opts->command != NULL)
-        err->kind = ERR_REQUEST; /* the user gave the path, as argument of the command */
+        err->kind = ERR_REQUEST; /* the user gave a wrong path as argument of the command */
     if (result < 0)
         return -1;
     assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));

@@ -22,10 +22,10 @@ struct runtimes;
 
 struct preloaded_opts {
     const char *command; /* the command that got FILE as argument, such as "invoke"; NULL: none */
-    const char *path;    /* --action; with `command`: FILE, the only place that is searched */
-    const char *main;    /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN if set, else "main" */
-    char *const *env;    /* NAME=value for the action; NULL: none */
-    uint64_t bytes_max;  /* size limit of a file, or of the archive made of a folder */
+    const char *path; /* --action; if `command` is set: its FILE, and no other place is searched */
+    const char *main; /* --main; "": OW_AUTOINIT_MAIN or __OW_ACTION_MAIN if set, else "main" */
+    char *const *env; /* NAME=value for the action; NULL: none */
+    uint64_t bytes_max;    /* size limit of a file, or of the archive made of a folder */
     bool folder_is_theirs; /* the image was made for another proxy, which uses PRELOADED_FOLDER */
     bool runtime_is_named; /* --runtime is set: that runtime takes files with unknown endings */
     const struct runtimes *runtimes;
@@ -38,7 +38,7 @@ struct preloaded {
     const struct runtime *runtime; /* for `dir`, or for code that is source; NULL: not chosen yet */
     const char *origin; /* where the action was found, for errors: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* a failure is no error: wait for an /init, as the Go proxy does */
-    char *wanted;       /* owned; if the folder holds no action: which files make one; else NULL */
+    char *wanted; /* owned; if the folder has no action: the files it should have; else NULL */
 };
 
 /* 1: found, preloaded filled; 0: there is no action; -1: see err. preloaded: zeroed by the caller;

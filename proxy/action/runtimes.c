@@ -20,9 +20,9 @@
 #define MAC_FOLDER         "__MACOSX"
 #define PROGRAM_HEAD_BYTES 64 /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS       "WHISKLOOP_"
-#define INNER_DEPTH_MAX    8       /* say_inner() looks into that many folders, one in another */
-#define INNER_PATH_MAX     120     /* bytes of their path that it tells: the text has 512 */
-#define LOOK_ENTRIES_MAX   1000000 /* has_ending() looks at no more files, to bound its time */
+#define INNER_DEPTH_MAX    8       /* say_inner() looks into folders nested up to this depth */
+#define INNER_PATH_MAX     120     /* say_inner() cuts a path at this length: err.text has 512 */
+#define LOOK_ENTRIES_MAX   1000000 /* has_ending() stops after this many files, to bound its time */
 
 /* ---- the list of runtimes ---- */
 
@@ -410,9 +410,9 @@ static char *only_folder(int dir)
     return more ? NULL : TAKE(only);
 }
 
-/* Append in which folder an entry file lies, if `folder` holds nothing but that folder, or one that
- * holds it, and so on: as when a folder was packed instead of its content, or by its whole path.
- * Returns whether there is one. */
+/* `folder` may hold only a subfolder, which holds only a subfolder, and so on. Archives are like
+ * this if a folder was packed instead of its content, or by its whole path. If one of these
+ * subfolders has an entry file, append a text with the subfolder's path, and return true. */
 static bool say_inner(struct buf *out, const struct runtime **order, size_t n, int folder)
 {
     auto_fd int at = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -442,8 +442,8 @@ static bool say_inner(struct buf *out, const struct runtime **order, size_t n, i
     return false;
 }
 
-/* Append why an entry file that is there does not count: it lies in a folder, or `exec` is no
- * program. */
+/* Append why no entry file was found although there seems to be one: the file lies in a subfolder,
+ * or `exec` is no program. */
 static void say_misplaced(struct buf *out, const struct runtime **order, size_t n, int folder,
                           const char *dir)
 {
@@ -510,8 +510,9 @@ static void copy_base_env(char *const *base_env, char ***env)
         strv_setenv(env, "PATH", EXEC_SPEC_DEFAULT_PATH);
 }
 
-/* Fill what the specs of all launchers have in common. command: the runtime's `launch` or
- * `prelaunch`. values: of its placeholders; those of {runtime} and {libexec} are set here. */
+/* Fill what the exec specs of all launchers have in common. command: the runtime's `launch` or
+ * `prelaunch`. values: the texts for the placeholders in command; this function sets those for
+ * {runtime} and {libexec}. */
 static void begin_spec(const struct runtime *runtime, char *const *command,
                        const char *values[N_PLACEHOLDERS], char *const *base_env,
                        struct exec_spec *spec)
@@ -541,8 +542,8 @@ void runtime_exec_spec(const struct runtime *runtime, const char *dir, const cha
     assert(dir[0] == '/');
     begin_spec(runtime, runtime->launch, values, base_env, spec);
     strv_put_all(&spec->env, init_env);
-    /* Our own launchers are always asked for a ready line. For other programs, actionloop_read()
-     * has set or unset this variable in the proxy's environment. */
+    /* Always ask a launcher for a ready line. Programs without a launcher have ANSWERS_AUTO: for
+     * these, actionloop_read() has set or unset this variable in the proxy's environment. */
     if (runtime->answers != ANSWERS_AUTO)
         strv_setenv(&spec->env, "__OW_WAIT_FOR_ACK", "1");
     spec->cwd = xstrdup(dir);

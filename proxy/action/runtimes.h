@@ -33,22 +33,23 @@ void runtimes_set_libexec(struct runtimes *runtimes, const char *dir);
 /* The runtime of that name. NULL: there is none. */
 const struct runtime *runtimes_find(const struct runtimes *runtimes, const char *name);
 
-/* The file name under which source text is staged: the runtime's `source` (index.js) or, if there
- * is one, the entry file with the same name but the ending of `file` (index.mjs). file: the user's
- * name for the source file; NULL: unknown. */
+/* The file name under which source text is stored. If the runtime has an entry file named like its
+ * `source` (index.js), but with the ending of `file` (index.mjs), that is the name. Otherwise it is
+ * `source`. file: the user's name for the source file; NULL: unknown. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
-/* The runtime that takes code of this kind as a single file: `fallback` for source; for ELF and
- * scripts native, or a `fallback` that takes programs. NULL: the code is an archive, which must be
- * unpacked, or no runtime takes it. fallback may be NULL. */
+/* The runtime that takes code of this kind as a single file. `fallback` takes source. It also
+ * takes programs (ELF, macOS, #! scripts) if takes_programs is set; otherwise native takes them.
+ * NULL: the code is an archive, which must be unpacked, or no runtime takes it. fallback may be
+ * NULL. */
 const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
                                         const struct runtime *fallback, enum code_kind kind);
 
 /* Whether the file name in `path` has one of the runtime's source endings. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
-/* The runtime for the source file at `path`, by the ending of its name. It is `fallback` if that
- * uses this ending or builds everything, or if the name has no ending; else another runtime that
- * uses the ending and is not `only_named`. NULL: none; err is ERR_REQUEST and lists known
- * endings, or ERR_CODE if the name is that of an archive. */
+/* The runtime for the source file at `path`, by the ending of the file name. It is `fallback` if
+ * `fallback` uses this ending or builds everything, or if the name has no ending. Otherwise it is
+ * the first runtime that uses the ending and is not `only_named`. NULL: none; err is ERR_REQUEST
+ * and lists known endings, or ERR_CODE if the name is that of an archive. */
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
@@ -75,8 +76,8 @@ void runtimes_add_entries(const struct runtimes *runtimes, const struct runtime 
  *
  * fallback  one of `runtimes`, or NULL
  * Returns   NULL: err is ERR_SYSTEM, or ERR_CODE with a text that names the files: "Zip file does
- *           not include __main__.py (python) or an executable exec (native)", and why
- *           one that is there does not count
+ *           not include __main__.py (python) or an executable exec (native)". If such a file lies
+ *           in a subfolder, or exec is no program, the text says so
  */
 const struct runtime *runtimes_for_folder(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *dir,
