@@ -22,7 +22,7 @@
 #include "base/util.h"
 
 #define CHILD_REPORT_FD        3
-#define STAGE_REPORT_MAX_BYTES 65536 /* room for an error text, or a line per link left out */
+#define STAGE_REPORT_MAX_BYTES 65536 /* holds an error text, or a line per link not unpacked */
 #define JAR_MANIFEST           "META-INF/MANIFEST.MF"
 
 static void on_done(struct helper *helper);
@@ -66,7 +66,7 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     child_prepare(CHILD_REPORT_FD + 1);
     (void)signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead, which is reported */
     if ((stage->name != NULL || stage->jar_name != NULL) && file_max < stage->code_len)
-        file_max = stage->code_len; /* the limit on requests has bounded the code itself */
+        file_max = stage->code_len; /* one file holds all code, and the request limit bounds it */
     child_limit(RLIMIT_CORE, 0);
     child_limit(RLIMIT_FSIZE, file_max);
     child_limit(RLIMIT_CPU, helper->allowed_ms / 1000 + 1);
@@ -79,7 +79,8 @@ static _Noreturn void child_run(struct helper *helper, int report, pid_t parent)
     n = snprintf(text, sizeof(text), "K%u %s", (unsigned)err.kind, err.text);
     assert(n > 0 && (size_t)n < sizeof(text));
     (void)fd_write_all(CHILD_REPORT_FD, text, (size_t)n);
-    /* The next /init may follow the answer at once, and needs the room on a disk that is full. */
+    /* Delete the files before the proxy answers: the next /init may follow at once, and a full disk
+     * may have no space for it. */
     if (!stage->keeps_failed)
         (void)store_remove_tree(stage->dir, 0);
     _exit(EXIT_FAILURE);

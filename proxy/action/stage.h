@@ -31,12 +31,12 @@ struct stage {
     size_t direct_max_bytes; /* a file up to this size is written without a child */
     struct unpack_limits limits;
     bool keeps_failed;                   /* leave what was unpacked before a failure (-debug) */
-    const struct privileges *privileges; /* the user who will own the files; NULL: ours */
+    const struct privileges *privileges; /* user who will own the files; NULL: the proxy's */
     stage_done_fn *done; /* called once from the loop, never from inside stage_start() */
 
     /* the outcome */
     bool failed;
-    struct buf said; /* owned: a line for the log about each link that was left out */
+    struct buf said; /* owned: a line for the log about each link not unpacked */
     struct err err;  /* if failed: ERR_CODE, ERR_LIMIT (a bound or the deadline) or ERR_SYSTEM */
 
     struct helper helper;

@@ -1,8 +1,8 @@
 /*
- * Version N of an action is staged in BASE/N/src while another version may be running. One rename
- * to BASE/N/bin makes it complete at once, unless a compiler fills that folder. The highest N on
- * disk is looked up when the store is opened, and then counted up. So a failed /init leaves a gap,
- * and a path never refers to two different actions.
+ * The code of version N is written to BASE/N/src while another version may be running. One rename
+ * makes this folder the complete BASE/N/bin; if the code must be compiled, the compiler fills
+ * BASE/N/bin instead. N counts up from the highest number found in BASE when the store is opened.
+ * The number of a failed /init is not used again, so a path never refers to two different actions.
  */
 
 #include "action/store.h"
@@ -33,7 +33,7 @@
 #define TEMPORARY_PATTERN  "whiskloop-??????"
 #define TEMPORARY_TRIES    10
 #define LOCK_NAME          ".lock"
-#define LEFT_MAX           100 /* most folders of dead proxies that one start removes */
+#define LEFT_MAX           100 /* most folders of dead proxies to remove when a proxy starts */
 #define REMOVE_FOLDER_NAME ".remove-%u"
 
 /* ---- removing a tree ---- */
@@ -138,7 +138,7 @@ pid_t store_remove_in_child(const char *dir)
 /* ---- the folder BASE ---- */
 
 /* Make each missing folder of a path. Existing entries are not checked: if one is a file, the next
- * mkdir() or the scan fails. */
+ * mkdir() fails, or the opendir() in scan(). */
 static int make_folders(const char *dir, struct err *err)
 {
     auto_free char *path = xstrdup(dir);
@@ -181,8 +181,8 @@ static int take_lock(const char *base, int flags)
 }
 
 /*
- * Make a private folder, and lock it for as long as we live. Another proxy that cleans up may take
- * the lock just before we do, and remove the folder. Then we try again.
+ * Make a private folder, and lock it for as long as the proxy runs. Another proxy that cleans up
+ * may take the lock just before we do, and remove the folder. Then we try again.
  */
 static char *make_temporary(int *lock, struct err *err)
 {
@@ -244,8 +244,8 @@ static unsigned number_of(const char *name)
     return (unsigned)number;
 }
 
-/* Find the highest version number N that is taken. A file of that name takes it, too, because the
- * folder BASE/N could not be made. */
+/* Find the highest version number N that is taken. A file BASE/N takes the number, too, because no
+ * folder of that name can be made. */
 static int scan(struct store *store, struct err *err)
 {
     DIR *folder = opendir(store->base);
@@ -398,8 +398,8 @@ int store_commit(struct store *store, unsigned number, struct err *err)
     return 0;
 }
 
-/* Move one entry from BASE/N/bin to BASE. If an entry of BASE is in the way and cannot be
- * overwritten, move that to BASE/N/old first. */
+/* Move one entry from BASE/N/bin to BASE. If BASE has an entry of this name that cannot be
+ * overwritten, move that entry to BASE/N/old first. */
 static int settle_one(int bin, int base, int version, const char *name)
 {
     if (renameat(bin, name, base, name) == 0)

@@ -12,7 +12,7 @@
 
 struct err;
 
-#define STORE_CLOSE_MS 500 /* time for store_close() to remove BASE; then a child process goes on */
+#define STORE_CLOSE_MS 500 /* time for store_close() to remove BASE; a child removes what is left */
 
 struct store {
     char *base;     /* owned; absolute path of BASE; NULL: there is none */
@@ -20,7 +20,7 @@ struct store {
     unsigned last;  /* highest version number found in BASE or made */
     bool temporary; /* BASE is a private folder, which store_close() removes */
     int lock;       /* owned; a file, locked so that no other proxy removes BASE; 0 or -1: none */
-    bool made;      /* we made BASE where --action-dir wants it; it may be removed if empty */
+    bool made;      /* made by us for --action-dir; store_close() removes it if it is empty */
 };
 
 /* Use `dir` as BASE, and make it if it is missing. NULL or "": make a private folder below TMPDIR
@@ -40,9 +40,10 @@ int store_commit(struct store *store, unsigned number, struct err *err);
 /* Make BASE/N/bin for a compiler to fill. BASE/N/src stays, because what is built may refer to
  * files there. 0, or -1: ERR_SYSTEM. */
 int store_make_bin(struct store *store, unsigned number, struct err *err);
-/* Move all entries of BASE/N/bin into BASE itself, because programs for Apache's skeleton expect
- * their files there. They replace entries of the same name; one that cannot be overwritten, such as
- * a folder with files, is moved to BASE/N/old. 0, or -1: ERR_SYSTEM; some may be moved then. */
+/* Move all entries of BASE/N/bin into BASE itself, because programs made for Apache's docker
+ * skeleton expect their files there. They replace entries of the same name. An old entry that
+ * cannot be overwritten, such as a folder with files, is moved to BASE/N/old. 0, or -1: ERR_SYSTEM;
+ * some entries may have been moved before the failure. */
 int store_settle(struct store *store, unsigned number, struct err *err);
 /* Absolute path of BASE/N, BASE/N/src or BASE/N/bin (part: "", "src", "bin"); caller frees. */
 char *store_path(const struct store *store, unsigned number, const char *part);

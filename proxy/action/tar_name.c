@@ -10,7 +10,7 @@
 #define SIZE_AT     124 /* offset of the octal size; POSIX.1-2017, pax, ustar Interchange Format */
 #define SIZE_DIGITS 12
 #define TYPE_AT     156
-/* read at most so many headers in front of an entry: pax, GNU's long names, a volume label */
+/* most headers to read before an entry's own header (pax, GNU's long names, a volume label) */
 #define HEADERS_MAX 8
 #define DIGITS_MAX  10 /* most digits of a pax record's LENGTH */
 #define PATH        "path"

@@ -3,7 +3,7 @@
 /*
  * tar_name - read the names in the pax headers of a tar, byte for byte.
  *
- * libarchive returns these names in one form of Unicode, which can make two names equal.
+ * libarchive normalises these names to Unicode NFC, which can make two different names equal.
  */
 
 #include <stddef.h>
@@ -13,6 +13,6 @@ struct tar_names {
     char *link; /* owned; the target of a link; NULL: not in a pax header, or it contains a NUL */
 };
 
-/* Read the pax headers in front of an entry. bytes, n: the archive from the first of them on. */
+/* Read the pax headers in front of an entry. bytes, n: the tar from the first such header on. */
 void tar_names_read(struct tar_names *names, const void *bytes, size_t n);
 void tar_names_done(struct tar_names *names);

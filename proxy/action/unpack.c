@@ -6,9 +6,9 @@
  * libarchive may read zip and tar only; gzip is unpacked by action/gunzip.h. With all of its
  * formats allowed, libarchive takes source text for an archive, and its streaming zip reader trusts
  * local headers and loses the modes. A warning of libarchive counts as an error here, because for a
- * wrong checksum libarchive gives a mere warning. is_about_text() tells the exception.
+ * wrong checksum libarchive only warns. A warning about a tar name that is not UTF-8 is ignored.
  *
- * libarchive converts names to the locale's form of Unicode, which can make two names equal. So the
+ * libarchive normalises names to Unicode NFC, which can make two different names equal. So the
  * names in a zip, or in the pax headers of a tar, are read from the archive itself.
  */
 
@@ -37,13 +37,13 @@
 #include "base/exec_spec.h"
 #include "base/util.h"
 
-#define DROPPED_MAX      100  /* most links to leave out: each name is compared with all of them */
-#define TAR_ENTRY_BYTES  4096 /* allowed per entry of a tar for header, padding and long names */
-#define TAR_ENTRIES_MORE 4096 /* allowed for the zeros at a tar's end, counted as entries */
+#define DROPPED_MAX      100  /* most dangling links to skip; every name is compared with each */
+#define TAR_ENTRY_BYTES  4096 /* bytes allowed per entry of a tar for header, padding, long names */
+#define TAR_ENTRIES_MORE 4096 /* this many times TAR_ENTRY_BYTES may be zeros at a tar's end */
 #define HEADERS_MAX_BYTES                                                                          \
-    (4U << 20) /* most bytes of an entry's headers to keep; libarchive limits one to 1 MB */
+    (4U << 20) /* most bytes of an entry's headers to keep; libarchive takes no header above 1 MB */
 #define LOOK_ENTRIES_MAX 1000000    /* bounds the time of unpack_has() */
-#define RATIO_FROM_BYTES (1U << 20) /* up to this size, unpacked, any ratio is allowed */
+#define RATIO_FROM_BYTES (1U << 20) /* ratio_max does not apply up to this unpacked size */
 #define TRIAL_NAME       ".whiskloop-trial"
 #define NAME_SHOWN       "%.160s" /* leaves room for the reason in an error text */
 
@@ -55,13 +55,13 @@ struct unpacking {
     size_t archive_len;
     bool is_dos_zip;       /* a backslash in its names may stand for a slash */
     struct gunzip *gunzip; /* owned; NULL: the archive is no gzip */
-    /* owned; of a gzip: the unpacked blocks with the current entry's headers, or the last block */
+    /* owned; if gunzip != NULL: the blocks unpacked last, with the current entry's headers */
     struct buf headers;
     uint64_t headers_at; /* offset in the tar at which `headers` begins */
     bool in_headers;     /* libarchive is reading the headers of an entry */
     uint64_t bytes;      /* size of all earlier entries, unpacked; <= bytes_max */
     uint64_t entries;    /* number of entries begun so far */
-    char **dropped;      /* owned: names of links that were left out, NULL-terminated; NULL: none */
+    char **dropped;      /* owned: names of the links not unpacked, NULL-terminated; NULL: none */
     unsigned n_dropped;
     struct buf *said; /* borrowed: gets lines for the log; NULL: no lines are wanted */
 };
@@ -115,8 +115,8 @@ static bool is_systems_fault(int os)
     return false;
 }
 
-/* The errno of a failed write. For a folder that it cannot make, libarchive has ENOENT, whatever
- * the reason. Then try to make one ourselves. */
+/* The errno of a failed write. libarchive reports ENOENT whenever it cannot make a folder. To get
+ * the real reason, try to make a folder ourselves. */
 static int write_errno(struct unpacking *u)
 {
     int os = archive_errno(u->disk);
@@ -177,8 +177,8 @@ static bool is_program(const char *target)
            (st.st_mode & 0111) != 0;
 }
 
-/* Whether a link leads outside to something that does not exist here, perhaps because the archive
- * was made on another machine. */
+/* Whether a link leads out of the action's folder to something that does not exist, perhaps because
+ * the archive was made on another machine. */
 static bool is_dangling(const char *name, const char *target)
 {
     auto_free char *path = entry_link_outside(name, target);
@@ -233,7 +233,7 @@ static int check_hard_link(struct archive_entry *entry, const char *name, struct
 
     if (target == NULL)
         return refuse(err, name, "is a hard link to the outside of the action's folder");
-    /* Refuse a symbolic link as target: its copy in another folder could lead outside. */
+    /* Refuse a symbolic link as target: relative to the hard link's folder, it may lead outside. */
     if (lstat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return refuse(err, name, "is a hard link, but not to a file that was unpacked before it");
     archive_entry_set_hardlink(entry, target);
@@ -434,7 +434,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
 }
 
 /* Keep the blocks that hold the next entry's headers. libarchive asks for a block only when it has
- * used up the one before, so the headers may begin in the block that it has already. */
+ * used up the one before. So the headers may begin in the block before, which is kept, too. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
 {
     assert(gunzip_n_out(u->gunzip) >= n);
@@ -548,7 +548,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
                        strerror(errno));
     u.is_dos_zip = entry_zip_is_dos(bytes, n);
     if (entry_zip_is_empty(bytes, n))
-        return 0; /* choosing the runtime fails later, with an error that names the files */
+        return 0; /* choosing the runtime fails later; its error names the wanted files */
     result = open_archives(&u, err);
     if (result == 0)
         result = unpack_all(&u, err);

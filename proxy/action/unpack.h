@@ -17,8 +17,8 @@
 struct buf;
 struct err;
 
-/* Memory that unpacking may take in addition to what the process has already, and to four times the
- * archive's size, which a zip's directory may need. The caller sets RLIMIT_AS to the sum. */
+/* The caller of unpack_archive() sets RLIMIT_AS to the sum of three numbers: what the process has
+ * already, four times the archive's size (a zip's directory may need it), and this constant. */
 #define UNPACK_MEMORY_BYTES (64u << 20)
 
 struct unpack_limits {
@@ -29,8 +29,8 @@ struct unpack_limits {
 
 /*
  * Unpack a zip, tar or tar.gz in memory into `dir`, the absolute path of an empty folder. Changes
- * the working folder and the locale of the process. said: gets a line for each link that is left
- * out; NULL: no lines are wanted. 0, or -1: ERR_CODE, ERR_LIMIT or ERR_SYSTEM.
+ * the working folder and the locale of the process. said: gets a line for each link that is not
+ * unpacked; NULL: no lines are wanted. 0, or -1: ERR_CODE, ERR_LIMIT or ERR_SYSTEM.
  */
 int unpack_archive(const char *dir, const void *bytes, size_t n, const struct unpack_limits *limits,
                    struct buf *said, struct err *err);

@@ -9,8 +9,8 @@
 #include "base/util.h"
 
 #define URL "file://"
-/* The launcher for Node.js copies an ES module index.js to index.js.mjs, because Node.js tells such
- * modules by their names. */
+/* The launcher for Node.js copies an ES module index.js to index.js.mjs, because Node.js recognises
+ * ES modules by the ending .mjs. */
 #define JS   ".js"
 #define COPY ".mjs"
 
@@ -47,8 +47,8 @@ static bool starts_with(const char *text, size_t n, const char *start)
     return start != NULL && n >= strlen(start) && memcmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether a name behind the character c is only the end of a longer name: main.c is one in
- * "lib/main.c". */
+/* Whether the character c can be part of a file name. If it can, a name that follows c, such as
+ * main.c in "lib/main.c", is only the end of a longer name. */
 static bool is_of_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_-./", c) != NULL;
@@ -61,11 +61,11 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
-    bool alone = true; /* what begins at `at` is not the rest of a longer name */
+    bool alone = true; /* a name that begins at text[at] is not the end of a longer name */
 
     assert(names == NULL || (names->source == NULL) == (names->file == NULL));
     if (names == NULL || (!holds(text, n, names->dir) && !holds(text, n, names->source))) {
-        buf_add(out, text, n); /* like most texts in a log, it has no name of ours */
+        buf_add(out, text, n); /* most texts in a log contain neither `dir` nor `source` */
         return;
     }
     for (size_t at = 0; at < n;) {

@@ -17,7 +17,7 @@ struct user_names {
 };
 
 /* Copies its arguments. source: file name under which a single source file was stored; file: the
- * user's name for it. If either is NULL, only `dir` is cut off. */
+ * user's name for it. If either is NULL, user_names_put() only removes `dir` from texts. */
 void user_names_set(struct user_names *names, const char *dir, const char *source,
                     const char *file);
 void user_names_swap(struct user_names *a, struct user_names *b);

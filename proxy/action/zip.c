@@ -17,7 +17,7 @@
 #include "base/util.h"
 
 #define PIECE_BYTES      65536
-#define ENTRIES_MAX      65535      /* the end record has 16 bits for it; more would need zip64 */
+#define ENTRIES_MAX      65535 /* the end record has 16 bits for their number; more need zip64 */
 #define BYTES_MAX        UINT32_MAX /* sizes and offsets have 32 bits; more would need zip64 */
 #define NAME_MAX_BYTES   PATH_MAX
 #define VERSION_MADE     0x031e /* made on Unix, so entries have modes; format version 3.0 */
@@ -74,7 +74,7 @@ static int write_out(struct zip *zip, const void *bytes, size_t n, struct err *e
 
 /* ---- one entry ---- */
 
-/* Put what an entry's header and its line in the directory have in common. */
+/* Append the fields that an entry's header and its record in the zip's directory share. */
 static void put_common(struct buf *out, const struct entry *entry)
 {
     put(out, VERSION_NEEDED, 2);
@@ -283,7 +283,7 @@ static int end_zip(struct zip *zip, struct err *err)
     put(&end, zip->n_entries, 2);
     put(&end, n_listed, 4);
     put(&end, offset, 4);
-    put(&end, 0, 2); /* no comment */
+    put(&end, 0, 2); /* length of the archive comment */
     if (write_out(zip, buf_at(&zip->listed), n_listed, err) < 0)
         return -1;
     return write_out(zip, buf_at(&end), buf_len(&end), err);
