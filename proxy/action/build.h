@@ -31,7 +31,7 @@ struct build_opts {
     struct unpack_limits unpack;
     struct store *store;
     const struct runtimes *runtimes;
-    const struct runtime *fallback;      /* default runtime, which takes plain source; not NULL */
+    const struct runtime *fallback; /* default runtime: runs code that is plain source; not NULL */
     const struct privileges *privileges; /* user and limits for unpacking and compiling */
     struct oom *oom; /* tells whether a build failed for lack of memory; NULL: it is not told */
     char *const *environ; /* environment that compilers get, besides the action's own variables */

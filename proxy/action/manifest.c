@@ -71,7 +71,7 @@ char *manifest_expand(const char *text, const char *const values[N_PLACEHOLDERS]
         enum placeholder which = N_PLACEHOLDERS;
         size_t n = placeholder_len(text, &which);
 
-        assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses unknown ones */
+        assert(n == 0 || which < N_PLACEHOLDERS); /* manifest_read() refuses unknown placeholders */
         assert(n == 0 || values[which] != NULL);
         if (n > 0)
             buf_add_text(&out, values[which]);

@@ -257,7 +257,7 @@ static bool take_executable(int dir, const char *name, const struct stat *st)
     bool executable = (st->st_mode & 0111) != 0 || runtimes_is_program(fd);
 
     if (executable && fd >= 0 && (st->st_mode & 0777) != 0755)
-        (void)fchmod(fd, 0755); /* fails only for another user's file; the launch reports it */
+        (void)fchmod(fd, 0755); /* fails only for another user's file; the launch reports this */
     return executable;
 }
 

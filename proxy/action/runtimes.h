@@ -44,7 +44,7 @@ const char *runtime_source_name(const struct runtime *runtime, const char *file)
 const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
                                         const struct runtime *fallback, enum code_kind kind);
 
-/* Whether the file name in `path` has one of the runtime's source endings. */
+/* Whether the file name in `path` ends like a source file of the runtime, such as .py. */
 bool runtime_has_ending_of(const struct runtime *runtime, const char *path);
 /* The runtime for the source file at `path`, by the ending of the file name. It is `fallback` if
  * `fallback` uses this ending or builds everything, or if the name has no ending. Otherwise it is
@@ -59,8 +59,8 @@ bool runtimes_is_program(int fd);
 
 /* Whether this runtime compiles every action, no matter which files the action contains. */
 bool runtime_always_compiles(const struct runtime *runtime);
-/* Whether this runtime compiles the action in `dir`: always, or if "compile_if" and
- * "compile_unless" say so. */
+/* Whether this runtime compiles the action in `dir`: always, or if the manifest's fields
+ * "compile_if" and "compile_unless" say so. */
 bool runtime_compiles(const struct runtime *runtime, const char *dir);
 
 /* Append a text that says which files an action's folder may hold: "__main__.py (python) or an

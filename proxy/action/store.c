@@ -207,7 +207,7 @@ static char *make_temporary(int *lock, struct err *err)
     return NULL;
 }
 
-/* Remove the private folders of our user's dead proxies, which are those that nobody locks. */
+/* Remove the private folders of our user's dead proxies: the folders that no process locks. */
 static void remove_left_behind(void)
 {
     DIR *folder = opendir(temporary_parent());
@@ -232,7 +232,7 @@ static void remove_left_behind(void)
         (void)closedir(folder);
 }
 
-/* The version number that a file's name spells. 0: the name is not a number. */
+/* Read a file's name as a version number. 0: the name is not a number. */
 static unsigned number_of(const char *name)
 {
     unsigned long number;
@@ -422,7 +422,7 @@ static int settle_all(DIR *bin, int base, int version)
     struct dirent *item;
     bool moved = true;
 
-    while (moved) { /* again after a move, since that may make readdir() skip names */
+    while (moved) { /* a move may make readdir() skip names, so read again after it */
         moved = false;
         rewinddir(bin);
         while ((item = readdir(bin)) != NULL) {
