@@ -12,7 +12,7 @@
 #include "worker/contract.h"
 #include "worker/job.h"
 
-#define ID_STEP           0x9e3779b1u /* odd, so that no id repeats within 2^24 ids */
+#define ID_STEP           0x9e3779b1u /* step between ids; odd, so that 2^24 ids in a row differ */
 #define RUNNING_SHOWN_MAX 5
 
 void activations_init(struct activations *all)
@@ -50,8 +50,8 @@ void activations_done(struct activations *all)
     assert(all->n == 0);
 }
 
-/* Forget the oldest activations that have ended, until the rest is within ACTIVATIONS_MAX and
- * ACTIVATIONS_MAX_BYTES. Running ones stay. */
+/* Forget the oldest activations that have ended, until the remaining ones are within
+ * ACTIVATIONS_MAX and ACTIVATIONS_MAX_BYTES. Running activations stay. */
 static void make_room(struct activations *all)
 {
     struct list *node = all->all.next;
@@ -219,7 +219,7 @@ void activations_end(struct activations *all, struct activation *a, int http, co
         keep(&a->answer, answer, n);
     all->n_bytes += size_of(a);
     make_room(all);
-    a->http = http; /* set last: make_room() may forget any activation whose `http` is set */
+    a->http = http; /* after make_room(), which may free any activation whose `http` is set */
 }
 
 const char *activation_status_name(enum activation_status status)

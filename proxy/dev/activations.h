@@ -19,9 +19,9 @@ struct job;
 #define ACTIVATION_CALL_MAX_BYTES 32
 
 #define ACTIVATIONS_MAX       256         /* most activations kept */
-#define ACTIVATIONS_MAX_BYTES (16u << 20) /* most bytes of the activations kept */
+#define ACTIVATIONS_MAX_BYTES (16u << 20) /* most bytes of text kept for ended activations */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
-    (256u << 10) /* a longer argument or answer is left out; a longer log or list of parts is cut */
+    (256u << 10) /* a longer argument or answer is left out; log and answer parts are cut to this */
 
 enum activation_status {
     ACTIVATION_RUNNING,
@@ -34,7 +34,7 @@ enum activation_status {
 struct activation {
     struct list node; /* in activations.all, oldest first */
     char id[8];       /* unique within this run of the program */
-    unsigned version; /* version of the action that served when the activation began */
+    unsigned version; /* number of the action's newest version when the activation began */
     enum activation_status status;
     int http; /* HTTP status of the reply; 0: activations_end() has not been called yet */
     uint64_t started_ms; /* Unix time at which the activation began */
@@ -46,7 +46,7 @@ struct activation {
     size_t answer_bytes;
     unsigned n_parts;       /* number of parts of the answer that have come so far */
     uint64_t first_part_us; /* time from the activation's beginning to its first answer part */
-    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* name that the page gave to its request; "": none */
+    char call[ACTIVATION_CALL_MAX_BYTES + 1]; /* value of header X-Whiskloop-Call; "": none */
     struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* JSON members of the request except "value", each followed by a comma */
     struct buf answer;   /* JSON; empty: none yet, no valid JSON, or too long to be kept */
@@ -57,7 +57,7 @@ struct activation {
     bool is_told;       /* the open web pages were told that the activation runs */
     bool is_shown;      /* the terminal shows that the activation runs */
     bool is_wait_shown; /* the terminal shows that the activation waits for a process */
-    struct buf lines;   /* log lines held back from the terminal, see terminal.h */
+    struct buf lines;   /* log lines that wait until the terminal shows the activation */
 };
 
 struct activations {
@@ -94,7 +94,8 @@ void activations_end(struct activations *all, struct activation *activation, int
 enum activation_status activation_judge(const struct job *job);
 
 const char *activation_status_name(enum activation_status status);
-/* Append the activation as a JSON object, without argument, metadata, answer, log and parts. */
+/* Append the activation as a JSON object, without its argument, metadata, answer, log and answer
+ * parts. */
 void activation_write(const struct activation *activation, struct buf *out);
-/* Like activation_write(), but with argument, metadata, answer, log and parts. */
+/* Like activation_write(), but with the argument, metadata, answer, log and answer parts. */
 void activation_write_all(const struct activation *activation, struct buf *out);

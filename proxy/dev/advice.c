@@ -16,8 +16,8 @@
 #include "dev/text.h"
 
 #define REQUIREMENTS   "requirements.txt"
-#define MODULE_MISSING "No module named " /* Python's words */
-/* The launchers' words: the name in quotes behind them is no file's. */
+#define MODULE_MISSING "No module named " /* begins Python's error for a missing module */
+/* Begins a launcher's error message. The quoted name behind it is a function's, not a file's. */
 #define FUNCTION_MISSING "Cannot start action: function '"
 #define QUOTES           "'\"`"
 
@@ -26,7 +26,8 @@ static bool is_quote(char c)
     return c != '\0' && strchr(QUOTES, c) != NULL;
 }
 
-/* Whether text names a file: 'util.js', './util' or, if is_module, also 'util' for util.js. */
+/* Whether text names `file` in quotes. For util.js, that is 'util.js', './util' or, if is_module,
+ * 'util'. */
 static bool names_file(const char *text, const char *file, bool is_module)
 {
     const char *dot = strrchr(file, '.');
@@ -36,7 +37,7 @@ static bool names_file(const char *text, const char *file, bool is_module)
     for (const char *at = strstr(text, stem); at != NULL; at = strstr(at + 1, stem)) {
         const char *after = at + n_stem;
         size_t n_before = (size_t)(at - text);
-        bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* after "./" */
+        bool is_here = n_before >= 3 && at[-1] == '/' && at[-2] == '.'; /* "./" precedes the name */
         bool is_whole = strncmp(after, file + n_stem, strlen(file + n_stem)) == 0;
 
         if (is_whole)
@@ -48,9 +49,10 @@ static bool names_file(const char *text, const char *file, bool is_module)
     return false;
 }
 
-/* The name of a file or folder beside the file `except` that text names; caller frees. NULL: none.
- * Code may load sources of its own runtime by their names without the ending. runtime: NULL if the
- * file has none. */
+/* Find a file or folder in `folder`, other than the file `except`, whose name stands in text.
+ * runtime: the runtime of `except`, or NULL. Code may load sources of its own runtime by names
+ * without ending, so these names are found, too. Returns the name, which the caller frees; NULL:
+ * none is found. */
 static char *find_named(const char *folder, const char *except, const char *text,
                         const struct runtime *runtime)
 {
@@ -65,8 +67,8 @@ static char *find_named(const char *folder, const char *except, const char *text
     return found;
 }
 
-/* The runtime of a source file that may be the main file of a folder. NULL: `file` is none, such as
- * an archive. */
+/* The runtime of a source file that may be the main file of a folder. NULL: `file` is no such
+ * source file, but for example an archive. */
 static const struct runtime *runtime_of(const char *file, const struct runtimes *runtimes,
                                         const struct runtime *fallback)
 {
@@ -76,8 +78,8 @@ static const struct runtime *runtime_of(const char *file, const struct runtimes 
     return runtime != NULL && runtime->source != NULL ? runtime : NULL;
 }
 
-/* The name that `file` in `folder` must have to be the folder's main file. NULL: it cannot be one,
- * or is not there. */
+/* The name that `file` in `folder` must have to be the folder's main file. NULL: a file of this
+ * kind cannot be a main file, or `file` cannot be opened. */
 static const char *main_name(const char *folder, const char *file, const struct runtime *runtime,
                              const struct runtime *fallback)
 {

@@ -13,15 +13,15 @@
 #include "dev/text.h"
 
 #define INDENT       2
-#define EXPONENT_MAX INT64_C(1000000000000) /* a larger exponent is taken for this one */
-/* A number 0.DIGITS times ten to the power `point` is written without an exponent if `point` is
- * within these bounds, that is, from 0.000001 to below 1e21. So is a larger one that has a digit
- * for each place before the point. */
+#define EXPONENT_MAX INT64_C(1000000000000) /* exponents are clamped to +/- this */
+/* A number 0.DIGITS * 10^point is written without an exponent if POINT_MIN <= point <= POINT_MAX,
+ * that is, from 0.000001 to below 1e21. A larger number is written so, too, if DIGITS has at least
+ * `point` digits. */
 #define POINT_MIN (-5)
 #define POINT_MAX 21
 
 struct member {
-    struct buf name; /* the key as a JSON string, with all its escapes in one form */
+    struct buf name; /* the key as a JSON string, unescaped and quoted anew */
     struct json_slice value;
     size_t place; /* position among the object's members */
 };
@@ -68,7 +68,7 @@ static void add_digits(struct buf *out, const char *digits, size_t n, int64_t po
     }
 }
 
-/* Append a number in the one form that all numbers of its value get: 1.0 and 1e0 become 1. */
+/* Append a number. All numbers of the same value give the same text: 1.0 and 1e0 become 1. */
 static void add_number(struct buf *out, struct json_slice number)
 {
     auto_buf struct buf all = {0};
@@ -145,7 +145,7 @@ static int compare_members(const void *a, const void *b)
     return order != 0 ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* Append an object. Of several members of one name the last counts. */
+/* Append an object. Of several members with the same name, only the last one is written. */
 static void add_object(struct buf *out, struct json_slice object, unsigned depth)
 {
     struct member *members = NULL;

@@ -8,5 +8,5 @@
 
 #include <stddef.h>
 
-/* The JSON text[0 .. n), rewritten; the caller frees it. NULL: the text is not JSON. */
+/* The JSON text[0 .. n) in canonical form; the caller frees it. NULL: the text is not JSON. */
 char *canonical_json(const char *text, size_t n);

@@ -43,7 +43,8 @@ struct check {
 
 /* ---- comparing ---- */
 
-/* Print the lines in which the answer differs from `expected`. If that is "", print all lines. */
+/* Print the lines in which the answer differs from `expected`. expected "": all lines of the answer
+ * differ. */
 static void print_difference(const char *expected, const char *answer)
 {
     auto_buf struct buf text = {0};
@@ -67,7 +68,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
     bool is_right;
 
     assert(strncmp(input, "input", strlen("input")) == 0);
-    assert(got != NULL); /* on_done() has an answer that is JSON, or makes an error of JSON */
+    assert(got != NULL); /* on_done() passes an answer that is JSON, or an error as JSON */
     if (fd < 0 || buf_read_all(&text, fd, EXPECTED_BYTES_MAX, -1) < 0) {
         (void)printf("FAILED  %s: cannot read %s: %s; the answer was\n", name, path,
                      strerror(errno));

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * check - the command test: run an action once with each file input*.json beside the action, and
+ * check - the command `test`: run an action once with each file input*.json beside the action, and
  * compare the answer with the matching file expected*.json.
  */
 
