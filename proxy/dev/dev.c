@@ -29,7 +29,7 @@ struct dev {
     struct pages pages;
     struct rerun rerun;
     char url[128];         /* where dev listens: "http://HOST:PORT/" or "unix:PATH" */
-    unsigned version_seen; /* the newest version for which --invoke was run */
+    unsigned version_seen; /* newest version of the action seen by on_changed() */
     bool has_begun;
     bool has_stopped;
 };
@@ -70,7 +70,7 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);
-    if (port == 0) { /* a Unix socket: the mode of its file decides who reaches it */
+    if (port == 0) { /* a Unix socket: the mode of its file limits access, so do not warn */
         buf_add_text(&line, " (curl --unix-socket ");
         text_add_word(&line, dev->url + strlen("unix:"));
         buf_add_text(&line, " http://localhost/run) - save the file, Ctrl-C to end");
@@ -89,9 +89,10 @@ static void greet(struct dev *dev, unsigned port)
 /* ---- the browser ---- */
 
 /* Start a program to show the page. false: it cannot be started. The program may be the person's
- * only browser, so it must outlive us. main() kills all our children at the end, and we are the
- * subreaper of our descendants. So a child in between starts the program and exits, while we are no
- * subreaper: the program becomes the child of another process. */
+ * only browser, so it must outlive us. But main() kills all our children at the end, and we are the
+ * subreaper: orphans among our descendants become our children. So we stop being the subreaper for
+ * a moment, in which our child `between` starts the program and exits. Then the program becomes the
+ * child of another process. */
 static bool show(const struct dev *dev, const char *program)
 {
     char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)dev->url, NULL};
@@ -154,7 +155,7 @@ struct dev *dev_new(struct service *service, const struct dev_opts *opts)
 
 const struct server_route *dev_routes(const struct dev *dev, size_t *n)
 {
-    assert(dev->pages.n_routes > 0); /* dev_new() has filled them */
+    assert(dev->pages.n_routes > 0); /* dev_new() has filled the routes */
     *n = dev->pages.n_routes;
     return dev->pages.routes;
 }
@@ -175,7 +176,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
 
     assert(!dev->has_begun);
     dev->pages.port = port;
-    if (port == 0) { /* "unix:PATH", without what follows the path */
+    if (port == 0) { /* "unix:PATH", without ",mode=..." behind it */
         (void)snprintf(dev->url, sizeof(dev->url), "%.*s",
                        (int)strcspn(dev->opts.pages.listen, ","), dev->opts.pages.listen);
     } else {
@@ -186,7 +187,8 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
         service->opts.run_ms = service->opts.init_ms = service->opts.pool.worker.start_ms =
             NO_LIMIT_MS;
         service->opts.no_deadlines = true;
-        /* A launcher started ahead of the action lacks the variables for the debugger. */
+        /* A launcher started ahead of the action lacks the environment variables that start the
+         * debugger. */
         service->opts.prelaunches = false;
     }
     service->opts.allow_reinit = true;

@@ -37,12 +37,13 @@ struct dev_opts {
 struct dev *dev_new(struct service *service, const struct dev_opts *opts);
 /* The routes that the server must serve. *n: their number. */
 const struct server_route *dev_routes(const struct dev *dev, size_t *n);
-/* Begin to serve the action. Call when the service and its streams are set up and the server
- * listens on `port`; 0: on a Unix socket. 0, or -1 with err. */
+/* Begin to serve the action. Call when the service, its stdout and its stderr are set up and the
+ * server listens. port: the server's TCP port; 0: it listens on a Unix socket. Returns 0, or -1
+ * with err. */
 int dev_begin(struct dev *dev, unsigned port, struct err *err);
-/* Stop loading versions, and end the event streams of the pages. A second call has no effect.
- * wait_ms: how long the program will wait for running activations to end. The terminal tells of
- * this wait. */
+/* Load no more versions of the action, end the event streams of the pages, and tell on the terminal
+ * how long running activations are waited for. wait_ms: most time that the program will wait for
+ * them. A second call has no effect. */
 void dev_stop(struct dev *dev, uint64_t wait_ms);
 /* Call after the server is gone. Waits up to wait_ms for the terminal to take the pending lines. */
 void dev_free(struct dev **dev, int wait_ms);

@@ -33,7 +33,7 @@ struct writer {
     const struct line *equal; /* the equal lines before the current one */
     size_t n_equal;
     bool any;            /* a line that differs was met */
-    unsigned n_shown[3]; /* by mark */
+    unsigned n_shown[3]; /* number of calls of write_line(), indexed by enum mark */
 };
 
 static struct lines split(const char *text)
@@ -131,7 +131,7 @@ static uint16_t *compare(const struct line *a, size_t n_a, const struct line *b,
     return cells;
 }
 
-/* Tell the writer all lines: those of a[0 .. n_a), and those of b[0 .. n_b) that are not in a. */
+/* Pass to the writer all lines of a[0 .. n_a), and the lines of b[0 .. n_b) that are not in a. */
 static void tell(struct writer *w, const struct line *a, size_t n_a, const struct line *b,
                  size_t n_b)
 {

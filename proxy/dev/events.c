@@ -11,7 +11,7 @@
 #include "dev/text.h"
 #include "http/request.h"
 
-#define PIECE_BYTES (256u << 10) /* a piece of this size takes no more events */
+#define PIECE_BYTES (256u << 10) /* a piece to be sent takes no more events once it is this long */
 
 struct subscriber {
     struct list node;
@@ -22,7 +22,7 @@ struct subscriber {
     struct buf out;          /* the next piece */
     uint64_t next_id;        /* id of the first event that is not in a piece yet */
     uint64_t began_id;       /* id of the first event added after the subscription */
-    uint64_t weight_seen;    /* number of items in the events before next_id */
+    uint64_t weight_seen;    /* number of items, such as log lines, before next_id */
 };
 
 static struct event *event_at(struct events *events, uint64_t id)
@@ -31,7 +31,8 @@ static struct event *event_at(struct events *events, uint64_t id)
     return &events->kept[id % EVENTS_MAX];
 }
 
-/* The number of items in all events before `id`, which is a kept event or the next one to come. */
+/* The number of items, such as log lines, in all events before `id`. id: that of a kept event, or
+ * events->next_id. */
 static uint64_t weight_before(struct events *events, uint64_t id)
 {
     return id < events->next_id ? event_at(events, id)->weight_before : events->weight;
@@ -71,7 +72,7 @@ static void end(struct subscriber *sub)
     drop(sub);
 }
 
-/* Send events that the subscriber has not had yet, one piece at most. */
+/* Send events that the subscriber has not got yet, at most one piece of about PIECE_BYTES. */
 static void pump(struct subscriber *sub)
 {
     struct events *events = sub->events;
@@ -217,7 +218,7 @@ static void set_position(struct subscriber *sub, const char *last_id)
     assert(sub->next_id <= events->next_id);
     if (sub->next_id >= events->first_id) {
         sub->weight_seen = weight_before(events, sub->next_id);
-    } else { /* how many items were in the dropped events is not known: count one for each event */
+    } else { /* the number of items in dropped events is not known: assume one for each event */
         uint64_t before = weight_before(events, events->first_id);
         uint64_t n_missed = events->first_id - sub->next_id;
 

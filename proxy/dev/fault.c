@@ -19,12 +19,12 @@
 
 /* What may stand between a file name and a line number. */
 static const char *const joints[] = {
-    "\", line ",              /* Python */
-    ", line ",   " on line ", /* PHP */
-    " line ",                 /* Perl */
-    ": line ",                /* bash */
-    ":",                      /* nearly all others */
-    "(",                      /* C# */
+    "\", line ",              /* Python: File "main.py", line 3 */
+    ", line ",   " on line ", /* PHP: main.php on line 3 */
+    " line ",                 /* Perl: main.pl line 3 */
+    ": line ",                /* bash: main.sh: line 3 */
+    ":",                      /* most other languages: main.js:3 */
+    "(",                      /* C#: main.cs(3,7) */
 };
 
 static bool is_name_char(char c)
@@ -79,8 +79,8 @@ static char *own_name(const char *text, size_t n, const struct fault_place *wher
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? xstrndup(text, n) : NULL;
 }
 
-/* Where a file name that ends before text[end] starts: an index in text. A name with spaces is
- * recognised only if it equals where->only. */
+/* Find where a file name starts that ends just before text[end]. Returns an index in text. A name
+ * with spaces is found only if it is where->only, the name of the action's only file. */
 static size_t name_start(const char *text, size_t end, const struct fault_place *where)
 {
     size_t n_only = where->only != NULL ? strlen(where->only) : 0;
@@ -148,8 +148,9 @@ static bool is_message(const char *line, size_t n)
     return false;
 }
 
-/* What follows a line number, up to the end of the line: ":7: error: no ';'", which begins with a
- * column, gives "error: no ';'". The caller frees it. NULL: nothing useful follows. */
+/* What follows a line number, up to the end of the line. Digits and punctuation are skipped, such
+ * as a column number: ":7: error: no ';'" gives "error: no ';'". The caller frees it. NULL: nothing
+ * useful follows. */
 static char *rest_of_line(const char *text)
 {
     size_t n;
@@ -159,9 +160,9 @@ static char *rest_of_line(const char *text)
     return n > 3 && strncmp(text, "in ", 3) != 0 ? xstrndup(text, n) : NULL;
 }
 
-/* The whole line that names a place, if it does so within a sentence, as Perl's lines do: "syntax
+/* The whole line that names a place (file and line), if the line is a sentence like Perl's: "syntax
  * error at main.pl line 3, near ...". after: offset behind the line number. The caller frees it.
- * NULL: the line has another form. */
+ * NULL: the line is no such sentence. */
 static char *sentence(const char *text, size_t after)
 {
     const char *newline = memrchr(text, '\n', after);
@@ -176,8 +177,8 @@ static char *sentence(const char *text, size_t after)
 static char *find_message(const char *text, bool last)
 {
     char *message = NULL;
-    /* used if no line is an error message: the first or last line that is not empty. Lines with "#"
-     * in front, which Go's compiler writes, do not count. */
+    /* the first or, if `last`, the last line that is not empty; used if no line is an error
+     * message. Lines that begin with "#", as Go's compiler writes them, are skipped. */
     char *other = NULL;
 
     for (size_t n; *text != '\0'; text += n) {

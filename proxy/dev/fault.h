@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-/* Zeroed: there is no fault. */
+/* A zeroed struct means that there is no fault. */
 struct fault {
     char *text;    /* owned; the output of the failed load, or its end; NULL: there is no fault */
     char *file;    /* owned; file at fault, relative to fault_place.root; NULL: not known */
@@ -28,9 +28,9 @@ struct fault_place {
     bool last_counts;
 };
 
-/* Find the fault in text[0 .. n), the output of a failed load, in which user_names_put() has
- * already put the user's own file names. Replaces the fault found before. Reads the lines around
- * the fault from the source file. */
+/* Find the fault in text[0 .. n), the output of a failed load. user_names_put() must already have
+ * replaced our file names in text by the user's own ones. Replaces the fault found before. Reads
+ * the lines around the fault from the source file. */
 void fault_find(struct fault *fault, const char *text, size_t n, const struct fault_place *where);
 /* Append text to fault->text; the other members stay as they are. */
 void fault_add(struct fault *fault, const char *text);

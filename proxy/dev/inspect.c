@@ -11,12 +11,14 @@ static const struct {
     const char *language;
     unsigned port;
     const char *variable;
-    const char *option; /* added to the variable, with the port behind it; NULL: add a folder */
+    /* option that `variable` gets, with the port appended; NULL: `variable` gets the folder
+     * "inspect" of the runtime instead */
+    const char *option;
 } debuggers[] = {
     {"nodejs", 9229, "NODE_OPTIONS", "--inspect=127.0.0.1:"},
     {"java", 5005, "JAVA_TOOL_OPTIONS",
      "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:"},
-    {"python", 5678, "PYTHONPATH", NULL}, /* sitecustomize.py in the added folder runs debugpy */
+    {"python", 5678, "PYTHONPATH", NULL}, /* inspect/sitecustomize.py of the runtime runs debugpy */
 };
 
 unsigned inspect_set(char ***env, const struct runtime *runtime, unsigned wanted, const char *file)
