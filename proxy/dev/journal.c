@@ -49,9 +49,9 @@ static void flush_all(struct journal *journal)
     flush_batch(journal, &journal->parts);
 }
 
-/* Call after adding an item to the batch. A full batch is sent at once, and no item is dropped
- * here. If there are too many, events.c drops the oldest events and keeps the newest, which tell
- * the most. */
+/* Call after adding an item (a log line or an answer part) to the batch. A full batch is sent at
+ * once, so no item is dropped here. If events.c has too many events to keep, it drops the oldest
+ * ones, since the newest tell the most. */
 static void note_item(struct journal *journal, struct journal_batch *batch)
 {
     assert(buf_len(&batch->items) > 0);
@@ -83,8 +83,9 @@ static void keep_of_load(struct journal *journal, const char *text, size_t n)
         buf_drop(&journal->said, buf_len(&journal->said) - SAID_MAX_BYTES);
 }
 
-/* Take one log line for the history, the terminal and the pages. text[0 .. n): without the line
- * end. */
+/* Record one log line in the history, and pass it to the terminal and the pages. text[0 .. n): the
+ * line without its newline. is_of_load: a version wrote the line while it loaded; the terminal
+ * shows it only when the load has ended. */
 static void take_line(struct journal *journal, const char *stream, struct activation *a,
                       bool is_of_load, const char *text, size_t n, uint64_t now_ms)
 {
@@ -139,7 +140,7 @@ static void on_bytes(struct output_tap *tap, const void *owner, const char *byte
     const struct user_names *names = &stream->journal->service->names;
     auto_buf struct buf named = {0};
 
-    /* In stderr, http/init.c has already replaced our file names by the user's. */
+    /* In stderr, http/init.c has already replaced our file names by the user's own names. */
     if (names->dir == NULL || stream == &stream->journal->err) {
         take_lines(stream, owner, bytes, n);
         return;
@@ -194,7 +195,7 @@ static void on_part(struct job_tap *tap, const struct job *job, const char *text
     if (a == NULL)
         return;
     activations_part(a, text, n, loop_now_us(journal->loop));
-    if (a->n_parts == 1) { /* the pages must know the activation before its first part comes */
+    if (a->n_parts == 1) { /* the pages must know the activation before its first answer part */
         a->is_told = true;
         tell_activation(journal, a);
     }
@@ -273,8 +274,8 @@ void journal_end_by_job(struct journal *journal, struct activation *a, const str
     end(journal, a, http, buf_at(answer), buf_len(answer));
 }
 
-/* Keep the name that the page gave to its request. The page finds the activation by this name
- * before the answer comes. */
+/* Keep the value of the header X-Whiskloop-Call: a name that the web page gave to its request. By
+ * this name the page finds the activation before the answer comes. */
 static void take_call(struct activation *a, const struct request *request)
 {
     static const struct span name = {"x-whiskloop-call", 16};
@@ -304,7 +305,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    assert(journal->ended == NULL);           /* journal_end_replied() has taken the one before */
+    assert(journal->ended == NULL);           /* journal_end_replied() has cleared it */
     if (a != NULL && job->on_parts != NULL) { /* nothing else records the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;

@@ -47,15 +47,15 @@ struct journal {
     struct journal_stream err;
     struct run_observer observer; /* is told of activations that come by POST /run */
     struct activation *ended;     /* activation whose reply is about to be sent; NULL: none */
-    unsigned version;             /* number of the newest version that has loaded */
+    unsigned version;             /* number of the newest version of the action that has loaded */
     struct job_tap tap;           /* gets the parts of all activations' answers */
     struct journal_batch lines;
     struct journal_batch parts;
-    struct loop_timer tick; /* set while something waits for the pages or the terminal */
-    /* a version is loading; log lines belong to it, unless a worker of another version wrote
-     * them */
+    struct loop_timer tick; /* set while events for pages or lines for the terminal wait */
+    /* a version is loading. Log lines count as written by this version, unless a worker of another
+     * version wrote them. */
     bool is_loading;
-    struct buf said; /* end of what the version that loads has written to the log */
+    struct buf said; /* newest part of the log of the version that is loading */
     /* memory that a worker used when /proc was last read */
     struct usage_cache {
         pid_t pid;
@@ -74,16 +74,18 @@ void journal_done(struct journal *journal, int wait_ms);
 /* Record whether a version is loading: true when it begins to load, false when it has loaded or
  * failed. */
 void journal_set_loading(struct journal *journal, bool is_loading);
-/* Send an event to the pages. data: JSON. Log lines and parts that came earlier are sent first. */
+/* Send an event to the pages. data: JSON. Log lines and answer parts that came earlier are sent
+ * first. */
 void journal_tell(struct journal *journal, const char *name, const struct buf *data);
 
 /* Record the beginning of an activation, whether or not it came by POST /run. */
 struct activation *journal_begin(struct journal *journal, struct job *job);
-/* Record the end of an activation that gets no reply, or a reply in parts. Its job has ended.
- * Append the answer, or the error as JSON, to `answer`. */
+/* Record the end of an activation that gets no reply, or a reply in parts. Call after its job has
+ * ended. Append the answer, or the error as JSON, to `answer`. */
 void journal_end_by_job(struct journal *journal, struct activation *activation,
                         const struct job *job, struct buf *answer);
-/* Call before a reply is sent, with its status and body: records the end of the activation that it
- * belongs to, and returns the activation. NULL: the request began none. */
+/* Call just before a reply is sent. http: the reply's status; answer[0 .. n): its body. Records the
+ * end of the activation that the reply answers, and returns this activation. NULL: the request
+ * began no activation. */
 struct activation *journal_end_replied(struct journal *journal, int http, const char *answer,
                                        size_t n);

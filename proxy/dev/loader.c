@@ -15,12 +15,12 @@
 #include "http/versions.h"
 
 #define PATIENCE_MS 400  /* time for an editor that empties or removes a file to write it again */
-#define AGAIN_MS    40   /* time between two tries to begin a load that has to wait */
-#define GRACE_MS    500  /* a load gets at least this time if a save abandoned the load before it */
-#define GRACES_MAX  12   /* after so many abandoned loads the grace time no longer doubles */
+#define AGAIN_MS    40   /* time between tries to load, for example while a client's /init runs */
+#define GRACE_MS    500  /* the load after an abandoned one cannot be abandoned for this time */
+#define GRACES_MAX  12   /* GRACE_MS doubles with each abandoned load in a row, up to this many */
 #define SLOW_MS     2000 /* a load is reported as slow after this time, 5 and 25 times this, ... */
-#define RETRY_MS    500  /* a file written this soon after a load may be the load's own work */
-#define LOOK_MS     100  /* time between two checks that the last version that loaded serves */
+#define RETRY_MS    500  /* within this time after a load, a file counts as written by that load */
+#define LOOK_MS     100  /* time between two checks that the last loaded version still serves */
 
 static void load(struct loader *loader);
 
@@ -70,7 +70,7 @@ static void note_loaded(struct loader *loader)
     say(loader, "ready", &text);
     terminal_said(&loader->journal->terminal, buf_at(&loader->journal->said),
                   buf_len(&loader->journal->said));
-    /* Otherwise the next POST /init would show this log again. */
+    /* Clear this log, or the next POST /init would show it again. */
     buf_reset(&loader->journal->said, 0);
     gate_open(&service->gate);
     if (loader->opts.inspect == 0)
@@ -204,7 +204,7 @@ static void on_init_done(void *owner, const char *why, size_t n, const struct bu
 {
     struct loader *loader = owner;
 
-    (void)reason; /* the journal has what the action has said */
+    (void)reason; /* the journal already has the action's output */
     loader->is_loading = false;
     if (loader->is_dropped)
         return;
@@ -222,7 +222,7 @@ static void on_again(struct loop_timer *timer)
     struct loader *loader = container_of(timer, struct loader, again);
 
     assert(!loader->stopped);
-    watch_catch_up(loader->watch); /* do not load again for a save made while we waited */
+    watch_catch_up(loader->watch); /* the watch need not report earlier saves: load() reads them */
     load(loader);
 }
 
@@ -336,9 +336,10 @@ static const struct runtime *runtime_of(const struct preloaded *preloaded,
                                loader->target.folder, &none);
 }
 
-/* Whether the debugger's port is free for the next version. The version that has the port must end
- * first, and requests are held meanwhile. Its activations die with it, since they may be stopped at
- * a breakpoint. false: it has not ended yet. */
+/* Whether the debugger's port is free for the next version. If another version has the port, that
+ * version is ended, and requests are held until the next version is loaded. Activations of the
+ * ended version are killed, since they may be stopped at a breakpoint. false: its processes have
+ * not ended yet, and load() is tried again later. */
 static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;
@@ -399,7 +400,8 @@ static void note_not_found(struct loader *loader, const char *wanted, const stru
     on_init_done(loader, buf_at(&why), buf_len(&why), NULL);
 }
 
-/* Tell that the file is gone that made the folder an action. Another may have taken its place. */
+/* Tell that the file that made the folder an action is gone, and which file is the action now, if
+ * any. */
 static void tell_gone(struct loader *loader)
 {
     const struct target *target = &loader->target;
@@ -441,7 +443,7 @@ static void load(struct loader *loader)
     }
     runtime = runtime_of(&preloaded, loader);
     loader->language = runtime != NULL ? runtime->name : "native";
-    /* Prewarm a launcher of this runtime for the next version. */
+    /* Make this runtime the fallback: of that, a launcher is prewarmed for the next version. */
     if (preloaded.runtime != NULL)
         service->opts.fallback = preloaded.runtime;
     set_inspect(loader, runtime, &preloaded.envelope.env);

@@ -56,13 +56,13 @@ struct loader {
     unsigned version;     /* number of the newest version that has loaded; 0: none yet */
     const char *language; /* language of the code in the last load, failed or not; NULL: none */
     struct fault fault;
-    struct user_names names; /* user's file names for the newest version that has loaded */
+    struct user_names names; /* user's own names for the files of the newest loaded version */
     char *why;               /* owned; why the load that ended last failed; NULL: it succeeded */
     bool is_loading;         /* a load is under way; service->init belongs to the loader */
     /* the load that is under way is being cancelled: ignore its outcome */
     bool is_dropped;
-    /* a save came in the grace time, in which a load must not be abandoned: load again when this
-     * time or the load ends */
+    /* a save came while the load must not be abandoned (grace time): load again when the grace time
+     * or the load ends, whichever is first */
     bool is_saved;
     bool has_ended;       /* a load has ended, and on_loaded() was posted but has not run */
     bool in_place;        /* the version that loads runs in the user's folder, not in a copy */
@@ -77,10 +77,10 @@ struct loader {
     uint64_t took_us;      /* duration of the last load that succeeded */
     struct own_writes own_writes;
     struct loop_post loaded;
-    struct loop_timer again;   /* when it fires, try to load again: the last try had to wait */
+    struct loop_timer again;   /* set while a load has to wait; when it fires, try to load again */
     uint64_t patient_until_ms; /* until when to wait for an empty or missing file; 0: no wait */
     struct loop_timer slow;    /* when it fires, tell that the load takes long */
-    struct loop_timer look;    /* when it fires, check that the last version that loaded serves */
+    struct loop_timer look;    /* when it fires, check that the last loaded version still serves */
     uint64_t ended_at_ms;      /* time of loop_now_ms() at which the last load ended */
 };
 
