@@ -14,7 +14,7 @@
 #include "dev/text.h"
 #include "dev/watch.h"
 
-#define EARLY_MS 12 /* a file's time is that of the kernel's last tick, up to 10 ms early */
+#define EARLY_MS 12 /* a file's ctime is the time of the kernel's last tick, up to 10 ms early */
 
 static bool is_source(const struct own_work *work, const char *name)
 {

@@ -2,8 +2,8 @@
 
 /*
  * own_writes - tell the files that the action writes into its own folder from those that a person
- * saves. Nothing tells who wrote a file, so it is the action if the file changed while the action
- * loaded or ran, and is neither a source file nor executable.
+ * saves. No system call tells who wrote a file. So a file counts as written by the action if it
+ * changed while the action loaded or ran, and is neither a source file nor executable.
  */
 
 #include <stdbool.h>
@@ -14,7 +14,7 @@ struct runtimes;
 struct terminal;
 struct watch_changes;
 
-#define OWN_WRITES_MAX 3 /* after so many versions in a row, the action's own writes make none */
+#define OWN_WRITES_MAX 3 /* most versions loaded in a row because the action wrote a file */
 
 /* When the action was at work. All times are Unix times. */
 struct own_work {
@@ -26,10 +26,10 @@ struct own_work {
     bool is_ending;         /* processes of an earlier version have not ended yet */
 };
 
-/* Zeroed before use. */
+/* Must be zeroed before use. */
 struct own_writes {
-    unsigned n_versions; /* number of versions in a row that own writes have made */
-    char *told; /* owned; last file of which the terminal said that it makes no version; or NULL */
+    unsigned n_versions; /* versions loaded in a row because of files that the action wrote */
+    char *told; /* owned; changed file that the terminal last reported as ignored; NULL: none */
 };
 
 /* Whether the action seems to have written all files that have changed. */

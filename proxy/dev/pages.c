@@ -25,13 +25,13 @@
 #define TOKEN_HERE          "@TOKEN@"
 #define ACTIVATIONS_PATH    "/dev/activations/"
 #define PAGE_PATH           "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
-#define ROUTES_WITHOUT_PAGE 3            /* the first routes: /run, /init and /healthz */
+#define ROUTES_WITHOUT_PAGE 3            /* routes served without the page: /run, /init, /healthz */
 
 /* ---- who may ask ---- */
 
-/* Whether text[0 .. n) is an IP address, without brackets; with loopback_only, whether it is one of
- * the loopback interface. The header Host may be any IP address: for DNS rebinding, another site
- * needs a name. */
+/* Whether text[0 .. n) is an IP address, without brackets. loopback_only: accept only an address of
+ * the loopback interface. The header Host may be any IP address, since DNS rebinding works only
+ * with host names. */
 static bool is_number(const char *text, size_t n, bool loopback_only)
 {
     char copy[64];
@@ -105,8 +105,8 @@ static bool is_own_origin(const struct pages *pages, struct span origin)
            pages_is_own_host(pages->opts.listen, pages->port, origin.text + n, origin.n - n);
 }
 
-/* Whether the request has our token. The time this takes does not tell where a wrong token
- * differs. */
+/* Whether the request has our token. The comparison always goes through all bytes, so its duration
+ * does not tell at which byte a wrong token differs. */
 static bool has_token(const struct pages *pages, const struct request *request)
 {
     struct span value;
@@ -134,7 +134,7 @@ static const char *judge(const struct pages_guard *guard, const struct request *
     if (find_header(request, "origin", &value, &several) &&
         (several || !is_own_origin(pages, value)))
         return "Another site's page sent this request (Origin); only the server's own page may.";
-    /* other sites may link to the page */
+    /* The path "/" is exempt, since other sites may link to the page. */
     if (strcmp(guard->route.path, "/") != 0 &&
         find_header(request, "sec-fetch-site", &value, &several) && value.n == 10 &&
         strncasecmp(value.text, "cross-site", 10) == 0)
@@ -266,7 +266,7 @@ static void on_events(void *owner, struct request *request)
     char last_id[24] = "";
     bool several = false;
 
-    if (pages->service->draining) { /* the program would wait for the end of this reply, too */
+    if (pages->service->draining) { /* the shutdown would have to wait for this endless reply */
         request_reply_error(request, 503, "whiskloop dev is being shut down.");
         return;
     }
@@ -313,7 +313,7 @@ static void on_activation(void *owner, struct request *request)
 
 /* ---- activations ---- */
 
-/* status 0: the reply goes to the client in parts, without passing here. */
+/* status 0: the reply is sent to the client in parts, so nothing is sent here. */
 static void on_run_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
     struct pages *pages = owner;

@@ -2,12 +2,12 @@
 
 /*
  * pages - what the dev server answers by HTTP: the page, the data that the page asks for, and /run,
- * /init and /healthz. Pages of other sites must not use them.
+ * /init and /healthz. Web pages of other sites must not use this server.
  *
- * A page of another site can make the browser send requests here. So the header Host must be one of
- * our addresses: another site can give our address to a name of its own (DNS rebinding). The header
- * Origin, if it is sent, must be ours. A POST below /dev/ needs a token that only our own page can
- * read.
+ * But a page of another site can make the browser send requests to this server. So the header Host
+ * must be one of our addresses: another site can give our address to a name of its own (DNS
+ * rebinding). The header Origin, if it is sent, must be ours. A POST below /dev/ needs a token that
+ * only our own page can read.
  */
 
 #include <stdbool.h>
@@ -49,7 +49,7 @@ struct pages {
     struct journal *journal; /* borrowed */
     struct loader *loader;   /* borrowed */
     struct pages_opts opts;
-    unsigned port; /* set by the owner once it is known */
+    unsigned port; /* set by dev_begin(); 0: the server listens on a Unix socket */
     char token[PAGES_TOKEN_BYTES + 1];
     struct pages_guard guards[PAGES_ROUTES_MAX];
     struct server_route routes[PAGES_ROUTES_MAX];

@@ -14,7 +14,7 @@
 #define PRINTS_WALK_MAX_BYTES                                                                      \
     (64u << 20) /* most bytes read in one walk; further files are compared by size and time */
 
-#define PRINT_START UINT64_C(14695981039346656037) /* what bytes are mixed into, from FNV-1a */
+#define PRINT_START UINT64_C(14695981039346656037) /* a hash starts from FNV-1a's offset basis */
 
 struct print {
     uint64_t path; /* hash of the file's path */
@@ -23,7 +23,7 @@ struct print {
 };
 
 /* Two hash tables with open addressing: `old` has the files of the previous walk through the
- * folder, `now` those of the current walk. Zeroed before use. */
+ * folder, `now` those of the current walk. Must be zeroed before use. */
 struct prints {
     struct print *old;   /* owned */
     size_t n_old;        /* number of places in `old`: a power of two, or 0 */
@@ -31,7 +31,7 @@ struct prints {
     size_t n_now;        /* number of places in `now`: a power of two, or 0 */
     size_t used;         /* number of places in `now` that have a file */
     size_t n_missing;    /* number of files in `old` that this walk has not met yet */
-    bool is_changed;     /* the file of the last prints_of() is new, or its content has changed */
+    bool is_changed;     /* the last prints_of() met a new file or new content */
     uint64_t left_bytes; /* number of bytes that this walk may still read */
 };
 

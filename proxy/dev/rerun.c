@@ -98,7 +98,7 @@ void rerun_start(struct rerun *rerun)
     }
     run->rerun = rerun;
     job = &run->job;
-    if (read_argument(rerun, job, &err) < 0) { /* the content of @FILE may have changed */
+    if (read_argument(rerun, job, &err) < 0) { /* an argument @FILE is read anew, so it may fail */
         terminal_say(&rerun->journal->terminal, "invoke", err.text);
         return;
     }

@@ -19,7 +19,7 @@ struct journal;
 struct rerun;
 struct service;
 
-#define RERUNS_MAX 4 /* most activations that run at a time, each in another version */
+#define RERUNS_MAX 4 /* most --invoke activations at a time, each in another version */
 
 struct rerun_run {
     struct rerun *rerun;
@@ -34,7 +34,7 @@ struct rerun {
     const char *argument;    /* argument of --invoke, JSON or @FILE; "": --invoke was not given */
     uint64_t bytes_max;
     struct rerun_run runs[RERUNS_MAX];
-    bool again; /* no place was free for the newest version: run it when one of `runs` ends */
+    bool again; /* all `runs` are in use: run the newest version when one of them ends */
 };
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,

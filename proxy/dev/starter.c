@@ -39,7 +39,7 @@ static const struct runtime *find_language(const struct runtimes *runtimes, cons
     return found != NULL && has_starter(found) ? found : NULL;
 }
 
-/* What else people call a language. */
+/* Other words that people use for the name of a runtime. */
 static const struct {
     const char *word;
     const char *name;

@@ -128,9 +128,9 @@ static bool is_in(const char *folder, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* Set target->entry to the file that makes the folder an action, and target->gone to the file that
- * did before, if that file is gone. runtime: the one that starts the folder as it is; NULL: there
- * is none, and target->only is the action, if it is set. */
+/* Set target->entry to the file that makes the folder an action. If the file that was target->entry
+ * before is gone, set target->gone to it. runtime: the one that can start the folder; NULL: none
+ * can, and then target->only, if it is set, is the action. */
 static void note_entry(struct target *target, const struct runtime *runtime)
 {
     auto_free char *before = TAKE(target->entry);
@@ -197,8 +197,8 @@ void target_done(struct target *target)
     memset(target, 0, sizeof(*target));
 }
 
-/* Append the example that a file contains. A file that cannot be read, is too long or is not JSON
- * is left out. */
+/* Append the content of the file `name`, an example of an argument, to a JSON array. A file that
+ * cannot be read, is too long or is not JSON is left out. */
 static void write_example(const char *folder, const char *name, const char **comma, struct buf *out)
 {
     auto_fd int fd = target_open_file(folder, name);

@@ -13,26 +13,26 @@ struct err;
 struct runtime;
 struct runtimes;
 
-/* Zeroed before use. All members are owned. */
+/* Must be zeroed before use. All members are owned. */
 struct target {
     char *path; /* path as the user gave it, without a slash at its end; for ".", its real path */
     char *name; /* last part of the path, to show to people */
     char *code; /* path of the action: a file, or the folder itself */
-    /* the file's folder, or the folder itself, as an absolute path; file names that the user sees
-     * are relative to it */
+    /* absolute path of the folder that the user named, or of the folder of the file that the user
+     * named; file names shown to the user are relative to it */
     char *folder;
     char *only;  /* name of the file that is the action; NULL: the action is the folder */
-    char *entry; /* name of the file in the folder that makes it an action; NULL: none is known */
+    char *entry; /* name of the file that makes the folder an action; NULL: none is known */
     /* name of the file that made the folder an action at the previous target_look(), if the file is
      * gone now; else NULL */
     char *gone;
 };
 
-/* Set path and name; target_look() must follow before anything else is asked for. command: name of
- * the command, to begin error texts. 0; -1 with err: the path leads to neither a file nor a
- * folder. */
+/* Set target->path and target->name. Call target_look() next, before using the other members.
+ * command: name of the command, with which error texts begin. Returns 0; -1 with err if the path
+ * leads to neither a file nor a folder. */
 int target_open(struct target *target, const char *command, const char *path, struct err *err);
-/* Find out anew which code is the action. If no runtime can start the folder as it is, but one
+/* Find out anew which code is the action. If no runtime can start the folder, but exactly one
  * source file is in it, that file is the action. */
 void target_look(struct target *target, const struct runtimes *runtimes,
                  const struct runtime *fallback);
