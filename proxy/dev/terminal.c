@@ -49,8 +49,8 @@ static void add_time(const struct terminal *t, struct buf *out)
     buf_add_text(out, "  ");
 }
 
-/* Make a whole line of `line`, a JSON object: insert the members "time" and "event" before its
- * members, and append a newline. */
+/* Make a log line from `line`, which contains a JSON object: put the members "time" and "event" in
+ * front of the object's members, and append a newline. */
 static void make_json_line(struct buf *line, const char *event)
 {
     auto_buf struct buf object = *line;
@@ -140,7 +140,7 @@ void terminal_say_broken(struct terminal *t, const struct fault *fault, unsigned
         text_add(&line, " (version %u goes on)", serving);
     buf_add_text(&line, "\n");
     if (strncmp(words, fault->message, n_message) == 0 && words[n_message] == '\n')
-        words += n_message + 1; /* the line above shows this message */
+        words += n_message + 1; /* skip the message, which the line above shows */
     if (words != fault->text || strchr(words, '\n') != NULL)
         add_words(t, &line, words);
     put(t, &line);

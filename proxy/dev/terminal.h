@@ -28,7 +28,7 @@ struct terminal {
     struct output output;
     bool colors;
     bool is_json;
-    /* number of log lines and activations dropped since the last one that was written */
+    /* number of dropped log lines and activations that the terminal has not been told of yet */
     uint64_t n_dropped;
 };
 

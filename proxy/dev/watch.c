@@ -52,11 +52,12 @@ struct watch {
     /* during a walk: number of descriptors from the previous walk, at the front of wds */
     size_t n_wds_before;
     size_t n_entries; /* files and folders seen in this walk */
-    struct stat root; /* state of the folder, or of the file's folder, in the last walk */
+    struct stat root; /* stat() of `path`, or of `folder` if is_file, in the last walk */
     struct prints prints;
     struct watch_changes changes; /* between the last two walks */
     uint64_t print;               /* fingerprint of all names and contents, at the last walk */
-    bool is_written;              /* a file was written since the last check, changed or not */
+    /* a file was written since the last check, with the same content or another */
+    bool is_written;
     bool is_gone;
     bool is_missed; /* in the last walk a folder vanished before it could be watched */
     bool gone_is_told;
@@ -96,7 +97,7 @@ static bool is_ignored(const char *name)
     static const char *const ends[] = {
         "~",     ".tmp",    ".temp", ".bak",         ".orig",        ".pyc",        ".pyo",
         ".part", ".crswap", ".swpx", "___jb_tmp___", "___jb_old___", "___jb_bak___"};
-    const char *copy = strstr(name, ".tmp."); /* NAME.tmp.12345 is renamed to NAME */
+    const char *copy = strstr(name, ".tmp."); /* NAME.tmp.12345, a copy to be renamed to NAME */
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
@@ -123,7 +124,7 @@ static void note_change_of(struct watch *watch, const char *path, const struct s
     struct watch_changes *changes = &watch->changes;
     size_t n = strlen(watch->path);
 
-    if (changes->n == WATCH_NAMES_MAX || path[n] != '/') { /* too many, or the path is the file */
+    if (changes->n == WATCH_NAMES_MAX || path[n] != '/') { /* too many, or a file is watched */
         changes->is_all = false;
         return;
     }
@@ -184,7 +185,7 @@ static void watch_folder(struct watch *watch, const char *path)
     if (wd < 0 && errno == ENOSPC)
         give_up_inotify(watch, ENOSPC);
     if (wd < 0 && errno == ENOENT)
-        watch->is_missed = true; /* no event will tell if another folder takes its place */
+        watch->is_missed = true; /* no event will tell if a new folder takes this path */
     if (wd < 0)
         return;
     if (watch->n_wds == watch->wds_room) {
@@ -195,7 +196,7 @@ static void watch_folder(struct watch *watch, const char *path)
     watch->wds[watch->n_wds++] = wd;
 }
 
-/* Watch the folder of the file that a link leads to: a save there counts, too. */
+/* Watch the folder of the file that a link leads to, since a save of that file counts, too. */
 static void watch_linked(struct watch *watch, const char *link)
 {
     char real[PATH_MAX];
@@ -252,7 +253,7 @@ static void walk_folder(struct watch *watch, const char *path, unsigned depth, u
     struct dirent *item;
 
     assert(depth <= WATCH_DEPTH_MAX);
-    watch_folder(watch, path); /* before reading the folder, so that later changes are events */
+    watch_folder(watch, path); /* before opendir(), so that any later change causes an event */
     folder = opendir(path);
     while (folder != NULL && (item = readdir(folder)) != NULL) {
         auto_free char *name = NULL;
@@ -322,7 +323,8 @@ static bool walk(struct watch *watch)
     if (watch->is_file) {
         walk_file(watch, &info, &print);
     } else {
-        /* A new folder at the path is a change: the action's processes work in the old one. */
+        /* mix_stat() mixes in the folder's inode: a new folder at the path must count as a change,
+         * since the action's processes still work in the old folder. */
         mix_stat(watch, &print, watch->path, "", &info);
         walk_folder(watch, watch->path, 0, &print);
     }
@@ -384,7 +386,7 @@ static void look(struct watch *watch)
     look_later(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
-    /* Gone at two checks in a row: no editor takes that long to save. */
+    /* Tell only when two checks in a row find nothing: an editor that saves is faster. */
     if (watch->is_gone && was_gone && !watch->gone_is_told) {
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);
@@ -499,7 +501,7 @@ void watch_catch_up(struct watch *watch)
 {
     watch->is_gone = !walk(watch);
     if (watch->is_gone)
-        watch->print = 0; /* the owner finds nothing now: whatever comes to the path is a change */
+        watch->print = 0; /* so that anything that comes to the path counts as a change */
     else
         watch->gone_is_told = false;
     tell_limit(watch);

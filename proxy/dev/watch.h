@@ -32,12 +32,12 @@ enum watch_news {
     WATCH_LIMIT,
 };
 
-/* The files in the folder that are new or have another content than at the check before. */
+/* The files in the folder that are new or have another content than at the previous check. */
 struct watch_changes {
     unsigned n;
     bool is_all; /* false: there may be other changes, such as a file that was removed */
     struct {
-        char *name;     /* owned; below the folder that is watched */
+        char *name;     /* owned; path relative to the watched folder */
         uint64_t at_ms; /* Unix time of the change; a few ms early, since file systems round down */
     } files[WATCH_NAMES_MAX];
 };
