@@ -21,7 +21,7 @@
 #define POINT_MAX 21
 
 struct member {
-    struct buf name; /* the key as a JSON string, unescaped and quoted anew */
+    struct buf name; /* the key as a JSON string, quoted anew: equal keys are equal texts */
     struct json_slice value;
     size_t place; /* position among the object's members */
 };

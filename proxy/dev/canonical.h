@@ -2,8 +2,8 @@
 
 /*
  * canonical - write JSON in a form for comparing and reading: members sorted, each on a line of its
- * own, strings and numbers in one form each. Numbers keep all their digits, so two texts in this
- * form are equal if and only if their values are.
+ * own, equal strings and equal numbers written in the same way. Numbers keep all their digits, so
+ * two texts in this form are equal if and only if their values are.
  */
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* An answer and the expected answer are both rewritten by canonical_json() and compared as texts:
- * members sorted, each on a line of its own, numbers in one form for each value. */
+ * members sorted, each on a line of its own, equal numbers written in the same way. */
 
 #include "dev/check.h"
 
@@ -54,7 +54,8 @@ static void print_difference(const char *expected, const char *answer)
 }
 
 /* Compare the answer to input-x.json with the one in expected-x.json, and print the outcome. more:
- * what to add in parentheses if the test failed; "": nothing. false: the test failed. */
+ * text in parentheses behind the input's name if the answer is not as expected; "": none. Returns
+ * false if the test failed. */
 static bool judge(const struct check *check, const char *input, const struct buf *answer,
                   const char *more)
 {

@@ -34,6 +34,6 @@ void check_serve(struct check *check, struct pool *pool);
 bool check_is_running(const struct check *check);
 /* Whether the callback `ended` was called. */
 bool check_has_ended(const struct check *check);
-/* Run no further input, and do not judge an answer that is still to come. `ended` is not called any
+/* Run no further input, and ignore an answer that is still to come. `ended` is not called any
  * more. */
 void check_stop(struct check *check);

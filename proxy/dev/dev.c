@@ -29,7 +29,7 @@ struct dev {
     struct pages pages;
     struct rerun rerun;
     char url[128];         /* where dev listens: "http://HOST:PORT/" or "unix:PATH" */
-    unsigned version_seen; /* newest version of the action seen by on_changed() */
+    unsigned version_seen; /* number of the newest version of the action that on_changed() saw */
     bool has_begun;
     bool has_stopped;
 };
@@ -70,7 +70,7 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);
-    if (port == 0) { /* a Unix socket: the mode of its file limits access, so do not warn */
+    if (port == 0) { /* a Unix socket needs no warning about access, since its file has a mode */
         buf_add_text(&line, " (curl --unix-socket ");
         text_add_word(&line, dev->url + strlen("unix:"));
         buf_add_text(&line, " http://localhost/run) - save the file, Ctrl-C to end");
@@ -176,7 +176,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
 
     assert(!dev->has_begun);
     dev->pages.port = port;
-    if (port == 0) { /* "unix:PATH", without ",mode=..." behind it */
+    if (port == 0) { /* keep "unix:PATH", cut off options such as ",mode=..." */
         (void)snprintf(dev->url, sizeof(dev->url), "%.*s",
                        (int)strcspn(dev->opts.pages.listen, ","), dev->opts.pages.listen);
     } else {

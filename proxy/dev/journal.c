@@ -305,7 +305,7 @@ static void on_ended(struct run_observer *observer, struct request *request, con
     auto_buf struct buf answer = {0};
 
     (void)request;
-    assert(journal->ended == NULL);           /* journal_end_replied() has cleared it */
+    assert(journal->ended == NULL);           /* journal_end_replied() has cleared `ended` */
     if (a != NULL && job->on_parts != NULL) { /* nothing else records the end of a reply in parts */
         journal_end_by_job(journal, a, job, &answer);
         a = NULL;

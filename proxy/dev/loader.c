@@ -86,8 +86,8 @@ static bool last_counts(const struct loader *loader)
     return strcmp(language, "python") == 0 || strcmp(language, "pypy") == 0;
 }
 
-/* Whether the version that served can no longer answer. If that version runs in the user's folder,
- * its new processes would load the broken code. */
+/* Whether the version that served can no longer answer. A version that runs in the user's folder
+ * cannot without a zygote or a ready worker, since its new processes would load the broken code. */
 static bool is_serving_lost(const struct loader *loader)
 {
     const struct pool *pool = loader->service->pool;
@@ -443,7 +443,7 @@ static void load(struct loader *loader)
     }
     runtime = runtime_of(&preloaded, loader);
     loader->language = runtime != NULL ? runtime->name : "native";
-    /* Make this runtime the fallback: of that, a launcher is prewarmed for the next version. */
+    /* Make this runtime the fallback, whose launcher is prewarmed for the next version. */
     if (preloaded.runtime != NULL)
         service->opts.fallback = preloaded.runtime;
     set_inspect(loader, runtime, &preloaded.envelope.env);

@@ -35,8 +35,8 @@ struct own_writes {
 /* Whether the action seems to have written all files that have changed. */
 bool own_writes_are_all(const struct own_work *work, const struct watch_changes *changes);
 /* Take note of changed files, and say on the terminal if the action seems to have written them all.
- * true: load no new version, because own writes have made OWN_WRITES_MAX versions in a row. An
- * action that writes into its folder would otherwise be loaded without end. */
+ * true: load no new version, because OWN_WRITES_MAX versions in a row were loaded for files that
+ * the action wrote. An action that writes into its folder would otherwise be loaded without end. */
 bool own_writes_take(struct own_writes *own, const struct own_work *work,
                      const struct watch_changes *changes, struct terminal *terminal);
 void own_writes_done(struct own_writes *own);

@@ -64,7 +64,7 @@ static void keep(struct prints *prints, const struct print *print)
     assert(print->path != 0);
     if (2 * prints->used >= prints->n_now)
         grow(prints);
-    assert(prints->used < prints->n_now); /* find() needs a free place to end */
+    assert(prints->used < prints->n_now); /* the loop in find() needs a free place to end */
     place = find(prints->now, prints->n_now, print->path);
     prints->used += place->path == 0;
     *place = *print;

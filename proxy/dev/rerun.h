@@ -34,7 +34,7 @@ struct rerun {
     const char *argument;    /* argument of --invoke, JSON or @FILE; "": --invoke was not given */
     uint64_t bytes_max;
     struct rerun_run runs[RERUNS_MAX];
-    bool again; /* all `runs` are in use: run the newest version when one of them ends */
+    bool again; /* all `runs` are in use: invoke the newest version when one of them ends */
 };
 
 void rerun_init(struct rerun *rerun, struct service *service, struct journal *journal,

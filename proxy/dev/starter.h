@@ -9,7 +9,8 @@
 struct err;
 struct runtimes;
 
-/* language: the name of a runtime, or the ending of its source files, such as "js". Tells on stdout
- * which files it made. 0; -1 with err, for example if the folder has files already. */
+/* language: a name of a runtime, such as "nodejs" or "javascript", or the ending of its source
+ * files, such as "js". Tells on stdout which files were made. Returns 0; -1 with err, for example
+ * if the folder has files already. */
 int starter_write(const struct runtimes *runtimes, const char *language, const char *folder,
                   struct err *err);

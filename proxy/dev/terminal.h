@@ -6,8 +6,8 @@
  *
  * That line tells how the activation ended, so its log is held back until then. An activation that
  * takes longer than TERMINAL_HOLD_MS also gets a line while it runs, and from then on its log
- * appears as it is written. Nothing waits for a terminal that stalls: log lines beyond
- * TERMINAL_PENDING_BYTES are dropped and counted.
+ * appears as it is written. Nothing waits for a terminal that stalls: log lines and
+ * activations beyond TERMINAL_PENDING_BYTES are dropped and counted.
  */
 
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct fault;
 #define TERMINAL_HOLD_MS    250   /* an activation that takes longer gets a line while it runs */
 #define TERMINAL_HOLD_BYTES 65536 /* an activation with a longer log is shown while it runs */
 #define TERMINAL_PENDING_BYTES                                                                     \
-    (1u << 20) /* bytes that wait for the terminal; beyond this, log lines are dropped */
+    (1u << 20) /* bytes that wait for the terminal; beyond this, logs and activations are dropped */
 
 struct terminal {
     struct output output;

@@ -1,8 +1,9 @@
 /*
- * A file has changed when it was closed after writing, moved in or out, or deleted. Single writes
- * do not count, since a file that is still open is half written. After each burst of changes the
- * whole tree is walked again. This adds watches of new folders and drops those of folders that are
- * gone. For a folder that is watched already, inotify_add_watch() returns the existing watch.
+ * A file has changed when it was closed after writing, moved in or out, deleted or given another
+ * mode. Single writes do not count, since a file that is still open may be half written. After each
+ * burst of changes the whole tree is walked again. This adds watches of new folders and drops those
+ * of folders that are gone. For a folder that is watched already, inotify_add_watch() returns the
+ * existing watch.
  *
  * No event tells that a folder was removed while a process still works in it, as the action's
  * workers do. So twice a second we check whether the path still leads to the folder that is
@@ -86,7 +87,7 @@ static bool is_swap_file(const char *name)
            name[n - 1] <= 'z';
 }
 
-/* Whether files and folders of this name, anywhere below the path, are ignored. */
+/* Whether files and folders of this name, anywhere below the watched path, are ignored. */
 static bool is_ignored(const char *name)
 {
     static const char *const names[] = {
@@ -386,7 +387,7 @@ static void look(struct watch *watch)
     look_later(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
-    /* Tell only when two checks in a row find nothing: an editor that saves is faster. */
+    /* Tell only when two checks in a row find nothing: a save by an editor is shorter. */
     if (watch->is_gone && was_gone && !watch->gone_is_told) {
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);

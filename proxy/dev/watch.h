@@ -46,7 +46,7 @@ typedef void watch_fn(void *owner, enum watch_news news, const char *why);
 
 struct watch *watch_new(struct loop *loop, const char *path, watch_fn *fn, void *owner);
 void watch_free(struct watch **watch);
-/* Call before reading the files: changes made before this call are not told any more. */
+/* Call before reading the files: changes made before this call are not reported any more. */
 void watch_catch_up(struct watch *watch);
 /* The files that the last WATCH_CHANGED was about. Valid until the watch calls back again. */
 const struct watch_changes *watch_changes(const struct watch *watch);
