@@ -87,7 +87,7 @@ static bool last_counts(const struct loader *loader)
 }
 
 /* Whether the version that served can no longer answer. A version that runs in the user's folder
- * cannot without a zygote or a ready worker, since its new processes would load the broken code. */
+ * cannot answer without a zygote or a ready worker: its new processes would load broken code. */
 static bool is_serving_lost(const struct loader *loader)
 {
     const struct pool *pool = loader->service->pool;
