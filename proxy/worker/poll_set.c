@@ -16,11 +16,11 @@
 #include "base/util.h"
 
 #define N_ARGS      6
-#define FDS_MAX     1024  /* most descriptors of one poll(); a larger set is not read */
-#define INFO_MAX    32768 /* bytes of an epoll descriptor's file in /proc: 400 descriptors or so */
-#define ALIASES_MAX 64    /* how many descriptors other than 0 are compared with the input */
+#define FDS_MAX     1024  /* a poll() of more descriptors is not examined */
+#define INFO_MAX    32768 /* longest /proc/PID/fdinfo/N of an epoll set: about 400 members */
+#define ALIASES_MAX 64    /* most descriptors other than 0 that are compared with the input pipe */
 
-/* The process of which a thread is examined, and the result. */
+/* A blocked thread of process `pid` is examined. input: inode of that process's input pipe. */
 struct reader {
     pid_t pid;
     ino_t input;
@@ -54,7 +54,7 @@ bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd)
     return poll_set_is_input_at(path, input, fd == STDIN_FILENO);
 }
 
-/* Record a descriptor for which the thread waits. may_read: it waits for bytes to read from it. */
+/* Record a descriptor for which the thread waits. may_read: the thread waits to read from it. */
 static void add(struct reader *reader, unsigned long fd, bool may_read)
 {
     struct poll_set *set = reader->set;
@@ -81,8 +81,8 @@ static bool of_poll(struct reader *reader, uint64_t at, uint64_t n)
     return true;
 }
 
-/* The kernel copies the three sets when select() is called and overwrites them when it returns. So
- * while the thread is blocked, its memory has the sets that it passed. */
+/* The kernel overwrites the three sets of select() only when select() returns. So while the thread
+ * is blocked, its memory still has the sets that it passed. */
 static bool of_select(struct reader *reader, const uint64_t args[N_ARGS])
 {
     size_t n_words = (size_t)((args[0] + 63) / 64);

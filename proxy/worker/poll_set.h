@@ -17,15 +17,16 @@ struct poll_set {
 };
 
 /* Find out what a blocked thread of this process waits for. input: inode of the pipe that is the
- * process's input, 0: not known. number, args: the system call and its arguments as in
- * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false: it is another call, its arguments cannot be read,
- * or it names more descriptors than we read; *set is all zero then. */
+ * process's input; 0: not known. number, args: the system call and its arguments as in
+ * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false, with *set all zero: the call is no poll(),
+ * select(), epoll_wait() or variant, its arguments cannot be read, or it names too many
+ * descriptors. */
 bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args);
-/* Whether this descriptor of the process is its input. If we cannot see that, we assume that
- * descriptor 0 is the input. */
+/* Whether this descriptor of the process is its input. If /proc does not show that, descriptor 0 is
+ * assumed to be the input. */
 bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd);
-/* Like poll_set_is_input(), for the descriptor with this path in /proc. unseen: the result if we
- * cannot see that. */
+/* Like poll_set_is_input(), for the descriptor with this path in /proc. unseen: the result if /proc
+ * does not show whether the descriptor is the input. */
 bool poll_set_is_input_at(const char *path, ino_t input, bool unseen);
 
 /* System calls that newer architectures do not have; -2 there, which no call has as its number. */

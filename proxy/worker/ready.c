@@ -10,8 +10,8 @@
 
 #define BROKEN "The action did not initialize properly."
 
-/* The number that the member `name` announces; 0: there is none. A number below 1 counts as 1, a
- * number above INT_MAX as INT_MAX. */
+/* The number in member `name` of a launcher's ready line; 0: there is none. A number below 1 counts
+ * as 1, a number above INT_MAX as INT_MAX. */
 static unsigned announced(struct json_slice top, const char *name)
 {
     struct json_slice value;
@@ -34,7 +34,7 @@ static bool says(struct json_slice top, const char *name)
     return json_member(top, name, &value) && value.kind == JSON_TRUE;
 }
 
-/* Test suites compare the error texts that are set here. */
+/* Keep the error texts that are set here: test suites compare them. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
 {
     struct json_slice value;

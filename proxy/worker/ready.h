@@ -11,16 +11,16 @@
 struct err;
 
 struct ready {
-    unsigned pipeline;   /* lines that the launcher takes ahead of its answers; 0: not announced */
-    unsigned concurrent; /* lines that it works on at once, with request ids; 0: not announced */
+    unsigned pipeline;   /* lines that may be sent before their answers; 0: not announced */
+    unsigned concurrent; /* lines that are worked on at once, with request ids; 0: not announced */
     bool parts;          /* the launcher may send parts of an answer before the answer ends */
     bool control;        /* the launcher reads control lines such as "cancel 7" */
-    bool ring;           /* the launcher keeps unwritten answers in shared memory: base/ring.h */
+    bool ring;           /* answers that are not written yet are in shared memory: base/ring.h */
 };
 
 #define READY_CONCURRENT_MAX 1000 /* a larger announced number counts as this one */
 
 /* Parse the ready line. text: NULL if the line was too long. Returns 0, or -1 if the line reports a
- * failure or is malformed: ERR_CODE if it has a reason, which the client may see, else
- * ERR_ACTION. */
+ * failure or is malformed. err->kind is then ERR_CODE if the line gives a reason, which the client
+ * may see, and ERR_ACTION if it gives none. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err);

@@ -4,13 +4,14 @@
  * session - the conversation with one process: the lines written to it, the lines that it writes,
  * and the jobs that it has.
  *
- *     give.c     writes lines to the process, as soon and as far as pacing and the pipe allow
+ *     give.c     writes lines to the process, as many as pacing.h allows and the pipe takes
  *     hear.c     reads what the process writes, ends jobs, takes back jobs that it has not begun,
  *                watches deadlines and whether the process still reads
  *     session.c  opens and closes a session
  *
  * Only these files and the inline functions below write the members of struct session. A session
- * records facts and posts `step`; worker.c decides what follows, and starts and ends the process.
+ * records facts and posts `step`, a handler in worker.c that the loop then calls. That handler
+ * decides what follows, and starts and ends the process.
  */
 
 #include <assert.h>
@@ -33,27 +34,28 @@ struct oom;
 
 struct worker_opts {
     uint64_t start_ms;  /* longest time from the start of a process until it is ready */
-    uint64_t settle_ms; /* a process that writes no {"ok":true} is ready after so long asleep */
+    uint64_t settle_ms; /* a process without a ready line counts as ready once idle for this long */
     uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
     uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
-    unsigned pipeline;       /* --pipeline: lines ahead for a process that announces nothing */
-    unsigned ahead_max;      /* most lines that are not answered yet; 1: one line at a time */
-    bool wake_near;          /* wake the process on our processor: worker/placement.h */
-    int pipe_bytes;          /* wanted size of the pipes; 0: the system's default */
-    struct tally *tally;     /* counts starts, ends and work; borrowed */
-    struct oom *oom;         /* recognizes deaths for lack of memory; borrowed; NULL: not wanted */
+    /* --pipeline: how many lines may be written before their answers, unless the ready line says */
+    unsigned pipeline;
+    unsigned ahead_max;  /* most lines that are not answered yet; 1: one line at a time */
+    bool wake_near;      /* wake the process on our processor: worker/placement.h */
+    int pipe_bytes;      /* wanted size of the pipes; 0: the system's default */
+    struct tally *tally; /* counts starts, ends and work; borrowed */
+    struct oom *oom;     /* recognizes deaths for lack of memory; borrowed; NULL: not wanted */
 };
 
-/* State of give_question(), which finds out whether the process waits for its next line. */
+/* State of give_question(), which checks whether the process waits for its next line. */
 struct question {
-    uint64_t asked_at_us; /* loop time of the first look at the process; 0: none yet */
+    uint64_t asked_at_us; /* loop time of the first of these checks; 0: none yet */
     uint64_t read_at_us;  /* loop time at which the process had read all bytes; 0: not yet */
-    /* Loop time from which GRACE_US counts: read_at_us or, if later, the last look that found the
-     * process waiting for more than its input. */
+    /* Loop time at which a last wait for more output, GRACE_US, began: read_at_us or, if later, the
+     * last check that found the process waiting for input and for something else. */
     uint64_t grace_at_us;
-    /* we tried to write the first byte of the next line, to see if it is read; window.n_ahead
-     * counts the byte until its line comes */
+    /* we tried to write the first byte of the next line, to see whether the process reads it;
+     * window.n_ahead counts this byte until there is a next line */
     bool probed;
 };
 
@@ -63,7 +65,7 @@ struct session {
     const struct exec_spec *spec;
     const struct worker_opts *opts;
     struct loop_post *step;    /* posted when a fact changed, so that worker.c acts on it */
-    struct loop_post *changed; /* posted when there are results to collect */
+    struct loop_post *changed; /* posted when there are jobs or parts to collect */
 
     /* the process */
     pid_t pid;
@@ -75,41 +77,44 @@ struct session {
     struct buf greeting; /* unwritten rest of the line that a prewarmed launcher gets first */
     struct job_holder holder;
     bool takes_control; /* the launcher reads control lines such as "cancel 7" */
-    /* inside hear(): the log up to an earlier answer of the same read was forwarded already */
+    /* inside hear(): the log was forwarded already, for an earlier answer that came in the same
+     * read */
     bool logs_settled;
-    uint64_t n_logged; /* log bytes forwarded when answers last came */
-    bool asked_idle;   /* hear_ask() was called while the process was idle */
+    uint64_t n_logged; /* log bytes forwarded until the last answers: shows if more came since */
+    bool asked_idle;   /* the process was idle when hear_ask() asked whether it still reads */
 
-    /* Moments, by loop time; session_begin() unsets them. A session has no timer: worker.c sets the
-     * worker's only timer to the soonest, from hear_next_look_ms() and give_question(). Deadlines
-     * are in `window`. */
-    struct question question; /* unset when it is answered, or there is no question */
-    uint64_t reads_by_ms;     /* by then the process must read; 0: no hear_ask(), or it has read */
-    uint64_t health_at_ms;    /* next health check; 0: none planned, as while there are jobs */
-    /* next check whether the first line is unread; 0: none planned; NEVER_MS (hear.c): no more,
-     * since the process has read something or the warning was logged */
+    /* Times of checks, by loop time. A session has no timer of its own: worker.c sets the worker's
+     * only timer to the soonest of the times that hear_next_look_ms() and give_question() return.
+     * Deadlines of jobs are in `window`. */
+    struct question question; /* all zero while give_question() checks nothing */
+    uint64_t reads_by_ms;     /* when the process must have read; 0: hear_ask() awaits no read */
+    uint64_t health_at_ms;    /* next health check; 0: none planned, for example while jobs run */
+    /* next check whether the process has left its first line unread; 0: none planned; NEVER_MS
+     * (hear.c): no more checks, since the process has read something or the warning was logged */
     uint64_t unread_at_ms;
     uint64_t unread_used_ms; /* processor time used by the process when unread_at_ms was set */
 
     /* facts about the process */
-    bool ready;         /* it said so, waited for input, or slept for settle_ms */
-    bool refused;       /* its ready line reports a failure, is malformed or came too late */
-    bool ended;         /* it closed the pipes of its answers, or does not read any more */
-    bool spoiled;       /* it answered a line that was written only in part */
-    bool dismissed;     /* it was told to end: once it has no jobs, its lines are ignored */
-    struct err refusal; /* if `refused`: what the ready line says; ERR_NONE: it came too late */
+    bool ready;         /* the process said so, waited for input, or was idle for settle_ms */
+    bool refused;       /* the ready line reports a failure, is malformed or came too late */
+    bool ended;         /* the process closed its answer pipes, or does not read any more */
+    bool spoiled;       /* the process answered a line that was written only in part */
+    bool dismissed;     /* the process was told to end: once it has no jobs, we ignore its lines */
+    struct err refusal; /* if `refused`: what the ready line says; ERR_NONE: that line was late */
 
     /* kept from one process to the next */
-    bool announces_late; /* a process announced `concurrent` after it was sent part of a line */
+    /* a process announced `concurrent` too late, when part of a line was written: give later
+     * processes more time for their ready lines */
+    bool announces_late;
 
     /* results, for the owner to collect */
-    struct list spoke;    /* struct parts of the jobs whose new parts the owner has not seen */
+    struct list spoke;    /* job->parts of jobs with new parts of the answer, not collected yet */
     struct list finished; /* jobs with an outcome, whose sentinels are written already */
     struct list returned; /* jobs that were not begun, for another worker; the youngest first */
 };
 
-/* out, err: our own stdout and stderr, borrowed. The session posts `step` when there are new facts,
- * and `changed` when there are results to collect. */
+/* out, err: our own stdout and stderr, borrowed. The session posts `step` when a fact about the
+ * process changed, and `changed` when there are jobs or parts to collect. */
 void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err,
                   struct loop_post *step, struct loop_post *changed);
@@ -147,8 +152,8 @@ static inline void session_add(struct session *s, struct job *job)
     loop_post(s->loop, s->step);
 }
 
-/* Whether lines have request ids and all jobs that the process has were given up, so that nobody
- * waits for its answers. */
+/* Whether lines have request ids and only tombstones are left in the window, so that nobody waits
+ * for an answer of this process. */
 static inline bool session_is_deserted(const struct session *s)
 {
     return s->window.numbered && window_is_deserted(&s->window);
