@@ -72,7 +72,7 @@ static const char *env_value(char *const *env, const char *name)
     return NULL;
 }
 
-/* Find a program that the current user may run in the PATH of the child's environment. */
+/* Search the PATH of the child's environment for a program that the current user may run. */
 static bool find_in_path(const struct exec_spec *spec, char *path, size_t size)
 {
     const char *name = spec->argv[0];
@@ -89,9 +89,10 @@ static bool find_in_path(const struct exec_spec *spec, char *path, size_t size)
     return false;
 }
 
-/* Find argv[0]. PATH may begin with folders that root alone may enter, such as /root/.local/bin.
- * If the action's user may run nothing of the name, find what we may run, and let exec fail: that
- * failure names the user. false: not found. */
+/* Find argv[0]. PATH may begin with folders that only root may enter, such as /root/.local/bin. So
+ * search with the rights of the action's user first. If that user may run no program of this name,
+ * take one that we may run: exec then fails, and its error text names the user. false: not
+ * found. */
 static bool find_program(const struct exec_spec *spec, char *path, size_t size)
 {
     bool found;
@@ -324,7 +325,8 @@ static int start(const struct exec_spec *spec, const char *path, const int ends[
     return 0;
 }
 
-/* Both ends of the four pipes, and two descriptors of the ring: one for us, one for the child. */
+/* Both ends of the four pipes, and two descriptors of the ring (memory shared with the child): one
+ * for us, one for the child. */
 struct pipes {
     int ours[N_ENDS];
     int theirs[N_ENDS];
@@ -359,7 +361,8 @@ static int pipes_open(struct pipes *pipes, bool socket_in, int pipe_bytes,
     return 0;
 }
 
-/* Make the ring (base/ring.h), if possible. Without one the launcher writes each answer at once. */
+/* Make the ring, if possible: shared memory for answers that the launcher has not written yet
+ * (base/ring.h). Without a ring the launcher writes each answer at once. */
 static void ring_open(struct pipes *pipes)
 {
     auto_fd int fd = memfd_create("answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -435,7 +438,8 @@ int spawn_start(const struct exec_spec *spec, int pipe_bytes, struct spawned *sp
 void spawn_kill(pid_t pid, int signo)
 {
     spawn_kill_group(pid, signo);
-    /* A second SIGTERM would reach a handler twice; a second SIGKILL does no harm. */
+    /* A process that is still in its group has got the signal. Do not send SIGTERM again, since a
+     * handler would run twice. A second SIGKILL does no harm. */
     if (signo == SIGKILL || getpgid(pid) != pid)
         (void)kill(pid, signo);
 }

@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 #define VAIN_MAX                                                                                   \
-    3 /* a narrow pipe that is writable but not empty so many times in a row holds several writes */
+    3 /* a narrow pipe that was writable but not empty this often in a row holds several writes */
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -100,13 +100,14 @@ static size_t unread(const struct stdin_pipe *in)
     return (size_t)n;
 }
 
-/* How many bytes the process has read if n are unread. 0 if it wrote more into its own input. */
+/* How many bytes the process has read if n are unread. 0 if the process wrote into its own input,
+ * so that more bytes are unread than we have written. */
 static uint64_t n_read(const struct stdin_pipe *in, size_t n)
 {
     return n < in->n_written ? in->n_written - n : 0;
 }
 
-/* How many of n unread bytes are not the empty line of stdin_pipe_ask(). */
+/* How many of n unread bytes are not the empty line that stdin_pipe_ask() may have written. */
 static size_t of_lines(const struct stdin_pipe *in, size_t n)
 {
     assert(!in->empty_line || in->read_up_to > 0);

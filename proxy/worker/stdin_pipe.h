@@ -19,14 +19,16 @@ struct buf;
 
 struct stdin_pipe {
     struct loop_watch watch; /* our end; when it is closed, the process reads an end of file */
-    bool fed;                /* a line was written to this process, now or earlier */
+    bool fed;                /* a line of an activation was written to this process at least once */
     bool narrow;             /* the pipe was shrunk so that it holds only one write */
     bool cannot_narrow;      /* the pipe could not be shrunk, or holds several writes even then */
-    unsigned n_vain;         /* times in a row that the narrow pipe was writable, but not empty */
+    unsigned n_vain;         /* times in a row that the narrow pipe was writable though not empty */
     int wide_bytes;          /* size of the pipe before it was shrunk */
     uint64_t n_written;      /* bytes written to this process */
-    uint64_t read_up_to;     /* bytes the process must have read (stdin_pipe_ask()); 0: not asked */
-    bool empty_line;         /* byte number read_up_to is the empty line of stdin_pipe_ask() */
+    /* how many bytes the process must have read to prove to stdin_pipe_reads() that it still reads;
+     * 0: stdin_pipe_ask() was not called */
+    uint64_t read_up_to;
+    bool empty_line; /* byte number read_up_to is an empty line that stdin_pipe_ask() wrote */
 };
 
 void stdin_pipe_init(struct stdin_pipe *in);
@@ -52,17 +54,18 @@ ssize_t stdin_pipe_put(struct stdin_pipe *in, const void *bytes, size_t n);
  * read all that was written. false: that is not possible here. */
 bool stdin_pipe_narrow(struct stdin_pipe *in);
 void stdin_pipe_widen(struct stdin_pipe *in);
-/* Call when the pipe is reported writable. A narrow pipe that is not empty then, a few times in a
- * row, is widened, and stdin_pipe_narrow() fails from then on. */
+/* Call when the pipe is reported writable. A narrow pipe should be empty then. If it is not, a few
+ * times in a row, the pipe is widened, and stdin_pipe_narrow() fails from then on. */
 void stdin_pipe_saw_room(struct stdin_pipe *in);
 
-/* How many bytes the process has not read yet, without the empty line of stdin_pipe_ask(). */
+/* How many bytes the process has not read yet, without an empty line that stdin_pipe_ask()
+ * wrote. */
 size_t stdin_pipe_unread(const struct stdin_pipe *in);
 /* Whether the process has read anything at all. */
 bool stdin_pipe_has_read(const struct stdin_pipe *in);
 /* Take all unread bytes out of the pipe, so that the process cannot read them, and append them to
- * `unread`, without the empty line of stdin_pipe_ask(). false: /proc is closed to us, so the bytes
- * stay and may still be read. Write nothing after this. */
+ * `unread`, without an empty line that stdin_pipe_ask() wrote. false: the pipe cannot be opened for
+ * reading in /proc, so the bytes stay and may still be read. Write nothing after this. */
 bool stdin_pipe_take_back(struct stdin_pipe *in, struct buf *unread);
 
 /* Begin to watch whether the process still reads. If the pipe is empty and between_lines is set (no

@@ -14,15 +14,15 @@
 #include "base/util.h"
 #include "worker/poll_set.h"
 
-#define THREADS_MAX 64 /* look at no more threads than this */
-/* If n looks in a row at all threads found none that waits for input, the next 2^n looks are at one
- * thread only. n is at most this. */
+#define THREADS_MAX 64 /* examine no more threads than this */
+/* Examining all threads is costly. If n times in a row none of them waited for input, only one
+ * thread is examined the next 2^n times. n is at most this. */
 #define VAIN_MAX 8
 
 /* The system calls in which a program may wait for input. */
 static const struct {
     long number;
-    bool names_fd; /* the first argument is the descriptor, which must be the input */
+    bool names_fd; /* the first argument is the descriptor to read, which must be the input */
 } calls[] = {
     {SYS_read, true},        {SYS_readv, true},        {POLL_SET_POLL, false},
     {SYS_ppoll, false},      {POLL_SET_SELECT, false}, {SYS_pselect6, false},
@@ -38,7 +38,7 @@ static int open_thread(const struct stdin_probe *probe, pid_t tid)
 }
 
 /* Open the thread's file in /proc. Until exec a process cannot be inspected, since it is undumpable
- * like the proxy, so this is tried again at each look. */
+ * like the proxy, so this is tried again at each check. */
 static void try_to_open(struct stdin_probe *probe)
 {
     probe->fd = open_thread(probe, probe->tid);
@@ -99,8 +99,8 @@ static enum stdin_probe_state judge_poll(struct stdin_probe *probe, long number,
     return awaits_more(probe, set) ? STDIN_PROBE_AWAITS : STDIN_PROBE_POLLS;
 }
 
-/* Judge what a thread does. fd: its /proc/PID/task/TID/syscall. closely: see
- * stdin_probe_look_closely(). */
+/* Judge what a thread does. fd: its /proc/PID/task/TID/syscall. closely: also find out what a
+ * blocked poll waits for, and whether a descriptor other than 0 is the input. */
 static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool closely)
 {
     char text[256]; /* number and arguments of the call, "0 0x0 0x7ffd...", or "running" */
@@ -122,8 +122,8 @@ static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool clos
     return STDIN_PROBE_NO;
 }
 
-/* Look at one thread. The kernel checks permissions at each read, not only when the file is opened,
- * so each may need the rights of the process's user. */
+/* Examine thread `tid`. The kernel checks permissions at each read of its file in /proc, not only
+ * when the file is opened, so each read may need the rights of the process's user. */
 static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
 {
     enum stdin_probe_state state;
@@ -143,7 +143,7 @@ static enum stdin_probe_state look(struct stdin_probe *probe, bool closely)
     return state;
 }
 
-/* If this thread waits for input, look at it from now on. Returns whether it does. */
+/* If this thread waits for input, examine it first from now on. Returns whether it waits. */
 static bool take_thread(struct stdin_probe *probe, pid_t tid, bool closely)
 {
     int fd = open_thread(probe, tid);
@@ -186,8 +186,8 @@ static bool find_reader(struct stdin_probe *probe, bool closely)
     return found;
 }
 
-/* Whether another thread waits for input. To look at all threads costs a few system calls for each,
- * so we do it less often the more often we found none. */
+/* Whether another thread waits for input. Examining all threads costs a few system calls for each
+ * thread. So it is done less often the more often no such thread was found. */
 static bool another_waits(struct stdin_probe *probe, bool closely)
 {
     assert(probe->n_vain <= VAIN_MAX);

@@ -6,9 +6,9 @@
  * A read of descriptor 0 counts only while that is the pipe that the process was started with: a
  * shell that reads another file for a while has that file as descriptor 0.
  *
- * The main thread is looked at first. If it waits for something else, the other threads are looked
- * at, and a thread that is found waiting for input is looked at first from then on. If the kernel
- * shows nothing (hidepid), the result is STDIN_PROBE_UNKNOWN. A worker of another user is inspected
+ * The main thread is examined first. If it waits for something else, the other threads are
+ * examined, and a thread that is found waiting for input is examined first from then on. If the
+ * kernel shows nothing (hidepid), the result is STDIN_PROBE_UNKNOWN. A worker of another user is inspected
  * as that user: in containers root lacks the right to inspect other users' processes.
  */
 
@@ -21,23 +21,26 @@ struct privileges;
 
 enum stdin_probe_state {
     STDIN_PROBE_UNKNOWN, /* the kernel does not show what the process does */
-    STDIN_PROBE_NO,      /* the process is blocked in something else */
+    STDIN_PROBE_NO,      /* the process is blocked, but not in a wait for input */
     STDIN_PROBE_RUNS,    /* the process is running, or ready to run */
     STDIN_PROBE_POLLS,   /* a thread is blocked in a poll, perhaps for input */
-    STDIN_PROBE_AWAITS,  /* a thread polls for input, and for more than when the process was idle */
-    STDIN_PROBE_YES,     /* a thread waits for input, and for nothing else */
+    /* a thread polls for input and, unlike when the process was idle, for more descriptors or with
+     * a time limit */
+    STDIN_PROBE_AWAITS,
+    STDIN_PROBE_YES, /* a thread waits for input, and for nothing else */
 };
 
 struct stdin_probe {
-    int fd;                              /* /proc/PID/task/TID/syscall, opened; -1: not open yet */
-    pid_t pid;                           /* the process; 0: none */
-    pid_t tid;                           /* the thread that is looked at first */
-    ino_t input;                         /* inode of the input pipe; 0: not known */
-    char input_path[24];                 /* path in /proc of the process's descriptor 0 */
-    struct poll_set polled;              /* what the thread waited for in the last poll seen */
-    struct poll_set idle;                /* `polled` when idle; not known unless has_input */
-    unsigned n_vain;                     /* looks in a row at all threads: none waited for input */
-    unsigned n_until;                    /* looks at one thread before the next at all threads */
+    int fd;                 /* /proc/PID/task/TID/syscall, opened; -1: not open yet */
+    pid_t pid;              /* the process; 0: none */
+    pid_t tid;              /* the thread that is examined first */
+    ino_t input;            /* inode of the input pipe; 0: not known */
+    char input_path[24];    /* path in /proc of the process's descriptor 0 */
+    struct poll_set polled; /* what the thread waited for in the last poll seen */
+    /* value of `polled` when the process was idle; not known if has_input is false */
+    struct poll_set idle;
+    unsigned n_vain;  /* times in a row that all threads were examined and none waited for input */
+    unsigned n_until; /* how often to examine one thread only before all are examined again */
     const struct privileges *privileges; /* rights of the process's user; borrowed; NULL: ours */
     bool borrows;                        /* `fd` can be read only with those rights */
 };

@@ -17,14 +17,14 @@
 
 struct tally {
     uint64_t n_starts;
-    uint64_t n_restarts;   /* starts of a worker after its first */
+    uint64_t n_restarts;   /* starts of a worker's process after the first one */
     uint64_t n_distrusted; /* workers that answered when they had no job, each counted once */
     uint64_t n_deaths[N_DEATHS];
     uint64_t n_parts;            /* parts of answers */
     uint64_t part_bytes;         /* bytes of parts, without their marks ("+") and newlines */
     struct histogram first_part; /* time from giving a job to a worker to the first part */
-    /* time per answer, from the job's line or, if later, from the answer before. With request ids
-     * always from the line. */
+    /* Time per answer. It begins when a line is written to an idle process or, if later, when the
+     * previous answer came. With request ids it begins when the worker gets the job. */
     struct histogram work;
 };
 

@@ -20,16 +20,16 @@ static void window_check(const struct window *window)
     assert(window->n_ahead == 0 || window->unsent_written == 0);
 }
 
-/* Whether the time limit of this job is running. With request ids the limits of all jobs run, but
- * tombstones have none. Without, only the limit of the oldest runs, even if that is a tombstone,
- * since it blocks the others. */
+/* Whether the time limit of this job is running. With request ids the limits of all jobs run at
+ * once, and a tombstone has no limit. Without request ids only the limit of the oldest entry runs.
+ * That holds for a tombstone, too, since it blocks the jobs behind it. */
 static bool has_turn(const struct window *window, const struct job *job)
 {
     return window->numbered ? !job->tombstone : job == window_oldest(window);
 }
 
-/* If the time limit of this job begins when its turn comes (JOB_BY_TURN), and its turn has come,
- * let window_late() be called at once: that sets the deadline. */
+/* If this job's time limit begins when its turn comes (JOB_BY_TURN), and its turn has come, set
+ * soonest_ms to 0. Then the owner calls window_late() at once, which sets the deadline. */
 static void begin_turn(struct window *window, const struct job *job)
 {
     if (job != NULL && job->deadline_at_ms == JOB_BY_TURN && has_turn(window, job))
@@ -151,8 +151,8 @@ bool window_is_fed(const struct window *window)
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
-/* The first byte of every line is "{". If a probe has written it before there was a line, count it
- * as a byte of the first unsent line from now on. */
+/* The first byte of every line is "{". If that byte was written before there was a line
+ * (window_wrote_ahead()), count it as a byte of the first unsent line from now on. */
 static void take_what_is_ahead(struct window *window)
 {
     assert(window->n_ahead <= 1);
@@ -231,7 +231,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
 
 void window_wrote(struct window *window, size_t n)
 {
-    assert(n == 0 || window->n_ahead == 0); /* take_what_is_ahead() was called before the write */
+    assert(n == 0 || window->n_ahead == 0); /* set to 0 before the write, by take_what_is_ahead() */
     window->n_written += n;
     while (n > 0) {
         size_t left;
@@ -276,9 +276,9 @@ static uint64_t end_of(const struct window *window, const struct job *job)
     return job == window->unsent ? UINT64_MAX : job->end_at;
 }
 
-/* Count the jobs whose lines the process has read in full or, unless in_full, at least in part. Go
- * by the position of each line among all bytes written. To add up the lines of the jobs that are
- * left would be wrong: a job that was answered before its line was read is not among them. */
+/* Count the jobs whose lines the process has read in full or, unless in_full, at least in part. Use
+ * the position of each line among all bytes written. Adding up the lengths of the lines in the
+ * window would be wrong: a job answered before its line was read has left the window. */
 static unsigned n_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;
@@ -377,7 +377,7 @@ static void leave_tombstone(struct window *window, struct job *job)
     list_add_before(&job->node, &tombstone->node);
     window->n++;
     window->n_tombstones++;
-    if (window->unsent == job) { /* the tombstone takes the line, to write its rest */
+    if (window->unsent == job) { /* the rest of the line must still be written */
         tombstone->line = TAKE(job->line);
         tombstone->block = TAKE(job->block);
         window->unsent = tombstone;

@@ -34,7 +34,8 @@ struct window {
     uint64_t last_number;  /* the last job->number that this process got; 0: none */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* how many bytes of the line of `unsent` are written */
-    /* the written bytes of `unsent` are a probe (window_probe()): the job cannot have begun */
+    /* the written bytes of `unsent` are a probe, an incomplete line (window_probe()): the job
+     * cannot have begun */
     bool probing;
     size_t n_ahead;      /* bytes of the next line, written before there was a job for it */
     uint64_t n_written;  /* all bytes written so far, also to earlier processes */
@@ -86,14 +87,14 @@ void window_wrote_ahead(struct window *window);
 int window_lines(struct window *window, struct iovec *lines, int max);
 /* Record that n bytes of window_lines(), or of a probe, were written. */
 void window_wrote(struct window *window, size_t n);
-/* Whether no line is written only in part, so that a control line may be written now. */
+/* Whether all lines that were begun are complete, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
 /* Record that n bytes were written that belong to no job, such as a control line. */
 void window_wrote_else(struct window *window, size_t n);
 
-/* How many jobs have begun; they are always the oldest. With request ids these are all whose lines
- * were read in full, otherwise the oldest job, if a byte of its line was read. n_unread: bytes
- * still in the pipe. */
+/* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
+ * line was read in full. Without request ids the oldest job has begun if a byte of its line was
+ * read, and no other job has begun. n_unread: bytes still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs have a line that was read at least in part; they are always the oldest. n_unread:
@@ -117,6 +118,7 @@ enum window_late {
 };
 
 /* Find a job past its deadline. Call again until the result is WINDOW_IN_TIME. tombstone_ms: how
- * long a tombstone may be the oldest; with request ids it blocks no other job and has no limit. */
+ * long a tombstone may be the oldest entry. With request ids a tombstone blocks no other job and
+ * has no limit. */
 enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t tombstone_ms,
                              struct job **job);
