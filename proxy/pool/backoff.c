@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define DOUBLINGS_MAX 32 /* more could overflow; the pause reaches its bound long before */
+#define DOUBLINGS_MAX 32 /* more could overflow; the pause reaches pause_max_ms long before */
 
 static uint64_t pause_ms(const struct backoff_opts *opts, unsigned n_deaths, uint64_t chance)
 {

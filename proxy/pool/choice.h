@@ -17,8 +17,8 @@
 
 struct worker;
 
-/* With fewer jobs in the pool, each goes to the least busy worker, unless another one is likely to
- * be done soon. A guessed number. */
+/* With fewer jobs than this in the pool, each job goes to the worker with the fewest jobs, unless
+ * another worker is likely to be done soon. The number is a guess. */
 #define CHOICE_SPREAD_JOBS 8
 
 struct choice {
@@ -28,13 +28,13 @@ struct choice {
     unsigned next;           /* index of the worker to consider first */
 };
 
-/* Make a choice without workers; the caller then fills workers[0 .. n_workers). */
+/* Allocate the array of workers; the caller then fills workers[0 .. n_workers). */
 void choice_init(struct choice *choice, unsigned n_workers, unsigned n_light);
 void choice_done(struct choice *choice);
 
-/* Choose the worker for the next job. NULL: no worker has room. last: the worker that got the job
- * before, in this turn of the loop; NULL: none. n_jobs: how many jobs of the pool are not answered
- * yet, queued or running. now_ns: from loop_clock_ns(). */
+/* Choose the worker for the next job. NULL: no worker has room. last: the worker that got the
+ * previous job just before this call; NULL: none did. n_jobs: how many jobs of the pool are not
+ * answered yet, queued or running. now_ns: from loop_clock_ns(). */
 struct worker *choice_next(struct choice *choice, struct worker *last, unsigned n_jobs,
                            uint64_t now_ns);
 /* Whether there are many jobs, and the work of one of the first n_light workers is light. Then only

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX 160 /* most bytes of a start error quoted in why_open */
-#define LOOK_MS 2   /* time until we check whether work that was light takes long now */
+#define WHY_MAX 160 /* most bytes of a start error in why_open, the reason of an open circuit */
+#define LOOK_MS 2   /* time until we check whether short activations take long now */
 
 static void start_what_is_down(struct pool *pool);
 
@@ -186,8 +186,8 @@ static void on_room(struct output_waiter *waiter)
     loop_post(pool->loop, &pool->dispatch);
 }
 
-/* Whether one of our logs is full. Then no activation begins, since each writes at least its
- * sentinels. We wait for room in one log at a time, then check both again. */
+/* Whether one of our logs, stdout or stderr, is full. Then no activation may begin, since each one
+ * writes its sentinels there. We wait for room in one log at a time, then check both again. */
 static bool is_held_up(struct pool *pool)
 {
     struct output *full = output_is_full(pool->out) ? pool->out : pool->err;
@@ -213,8 +213,8 @@ static void give(struct pool *pool, struct worker *worker)
     worker_give(worker, job);
 }
 
-/* If jobs wait for the first n_light workers while others are idle, look again soon whether the
- * work of those workers is still light. */
+/* With many jobs, short activations go only to the first n_light workers. If jobs wait for these
+ * workers while others are idle, check soon whether the activations are still short. */
 static void look_again(struct pool *pool, uint64_t now_ns)
 {
     if (!loop_timer_is_set(&pool->look) &&
@@ -505,7 +505,7 @@ unsigned pool_n_processes(const struct pool *pool)
     return n;
 }
 
-/* tell: worker_stop() or worker_retire(). */
+/* End the zygote, and call `tell` (worker_stop() or worker_retire()) for each running worker. */
 static void end_workers(struct pool *pool, void (*tell)(struct worker *))
 {
     if (pool->zygote != NULL)

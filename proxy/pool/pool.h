@@ -55,7 +55,7 @@ typedef void pool_retired_fn(void *owner);
 struct pool_worker {
     struct worker worker;
     struct pool *pool;         /* the pool that the worker belongs to */
-    struct zygote_order order; /* in the zygote's list while the process is being forked */
+    struct zygote_order order; /* request to the zygote to fork the worker's process */
     struct backoff backoff;
     bool up;                 /* the worker was started, and its end was not handled yet */
     bool cost_a_job;         /* an activation failed with this process: restart without backoff */
@@ -76,12 +76,12 @@ struct pool {
     unsigned n_running; /* how many jobs the workers have */
     uint64_t n_given;   /* how often a job was given to a worker */
     struct loop_post dispatch;
-    struct job_holder holder;  /* job->holder of all queued jobs */
+    struct job_holder holder;  /* job->holder of queued jobs: by it a job asks for attention */
     struct loop_timer late;    /* fires at the soonest deadline in the queue */
-    struct loop_timer look;    /* fires to check whether work is still light: look_again() */
+    struct loop_timer look;    /* fires to check if activations are still short: look_again() */
     struct loop_timer restart; /* fires when the next worker may be started again */
     struct output_waiter room; /* waits while our logs are full; no activation begins then */
-    pool_started_fn *started;  /* called when the start has ended; NULL: called, or not wanted */
+    pool_started_fn *started;  /* called once the start has ended; NULL: done, or not wanted */
     void *started_owner;
     pool_retired_fn *retired; /* called after each change in a retired pool; NULL: not retired */
     void *retired_owner;
@@ -128,11 +128,12 @@ static inline unsigned pool_n_jobs(const struct pool *pool)
 {
     return pool->n_queued + pool->n_running;
 }
-/* The process id of the worker whose output was passed to output_add() with this `owner`. 0: it was
- * no worker of this pool. */
+/* The process id of the worker whose output was passed to output_add() with this `owner`. 0: no
+ * worker of this pool has this `owner`. */
 pid_t pool_writer(const struct pool *pool, const void *owner);
-/* Count the workers by their state, and add to `usage` what their processes and the zygote use.
- * Workers that are down are counted only if they may be started again. */
+/* Count the workers by their state, and add to `usage` the memory and processor time of their
+ * processes and of the zygote. Workers that are down are counted only if they may be started
+ * again. */
 void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], struct usage *usage);
 /* How many processes are left: those of the workers, and the zygote. */
 unsigned pool_n_processes(const struct pool *pool);
@@ -149,5 +150,6 @@ void pool_stop(struct pool *pool);
  */
 void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner);
 /* Move the queued jobs of `from` to the queue of `to`, before its own jobs. queue_max does not
- * matter, since these jobs were accepted already. to: NULL: no pool serves, and the jobs end. */
+ * matter, since these jobs were accepted already. to: NULL: no pool serves, and the jobs end as
+ * JOB_ABANDONED. */
 void pool_take_queued(struct pool *to, struct pool *from);

@@ -24,7 +24,7 @@
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
 #define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
-#define LOOK_MS        1000 /* while an order is under way: time between checks for SIGSTOP */
+#define LOOK_MS        1000 /* while the zygote makes a worker: time between checks for SIGSTOP */
 
 static void forget_begun(struct zygote *t)
 {
@@ -53,7 +53,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
 
     assert(t->worker.state == WORKER_DOWN);
     t->forks = false;
-    t->n_vain++; /* also if the start fails, or ended() would start it again for ever */
+    t->n_vain++; /* count failed starts, too: ended() gives up after VAIN_MAX of them */
     if (waiting == NULL && spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &err) < 0) {
         log_info("template.start", log_text("failed", err.text));
         worker_fail_start(&t->worker, &err);
@@ -64,7 +64,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
     log_info("template.start", log_int("pid", t->worker.pid));
 }
 
-/* Call `made` of all orders without a worker. err: as in zygote_made_fn. */
+/* Finish all orders by calling `made` with no worker. err: as in zygote_made_fn. */
 static void return_orders(struct zygote *t, const struct err *err)
 {
     forget_begun(t);
@@ -165,7 +165,7 @@ static void on_next(struct loop_post *post)
     if (!t->forks || !worker_is_ready(&t->worker) || t->begun.in >= 0 || list_empty(&t->orders))
         return;
     if (spawn_pipes(t->worker.opts.pipe_bytes, t->spec.privileges, &t->begun, theirs, &err) < 0) {
-        return_orders(t, &err); /* an ordinary start would fail, too */
+        return_orders(t, &err); /* err, not NULL: a start without the zygote would fail, too */
         return;
     }
     if (send_pipes(t->socket.fd, theirs)) {
@@ -226,7 +226,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     loop_timer_clear(&t->late);
     spawned.pid = pid;
     spawned.mark = kin_mark();
-    kin_mark_process(pid, spawned.mark); /* before the worker gets anything to do */
+    kin_mark_process(pid, spawned.mark); /* before the first job: its children inherit the mark */
     t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);
@@ -304,7 +304,7 @@ static void on_said(struct loop_watch *watch)
 }
 
 /* Call when the process is ready: read what it has said on the socket, and give the zygote up if it
- * did not say that it can fork. A launcher says so first, and then writes its ready line. */
+ * did not say that it can fork. A launcher says that before it writes its ready line. */
 static void listen_to(struct zygote *t)
 {
     worker_hand_over_input(&t->worker, &t->socket);

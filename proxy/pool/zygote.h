@@ -27,7 +27,7 @@ struct zygote_order;
 /*
  * Called from the loop when an order is done; the order may be used again.
  * spawned   the new worker and its pipes, which this function takes over; NULL: there is none
- * err       why there is none; NULL, with `spawned` NULL, too: start the worker without a zygote
+ * err       why there is no worker. If both are NULL: start the worker without a zygote
  */
 typedef void zygote_made_fn(struct zygote_order *order, const struct spawned *spawned,
                             const struct err *err);
@@ -49,7 +49,7 @@ struct zygote {
     struct line said;         /* bytes from the socket that are no whole line yet */
     struct loop_post next;    /* posted when the next order may be sent */
     struct loop_timer late;   /* set while an order is under way: on_late() checks the process */
-    uint64_t late_at_ms;      /* loop time at which the order that is under way takes too long */
+    uint64_t late_at_ms;      /* loop time by which the ordered worker must have been made */
     bool forks;               /* the process said that it can fork */
     bool loaded;              /* a process of the zygote has loaded the action once */
     unsigned n_vain;          /* starts in a row, failed ones too, that made no worker */

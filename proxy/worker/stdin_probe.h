@@ -8,8 +8,8 @@
  *
  * The main thread is examined first. If it waits for something else, the other threads are
  * examined, and a thread that is found waiting for input is examined first from then on. If the
- * kernel shows nothing (hidepid), the result is STDIN_PROBE_UNKNOWN. A worker of another user is inspected
- * as that user: in containers root lacks the right to inspect other users' processes.
+ * kernel shows nothing (hidepid), the result is STDIN_PROBE_UNKNOWN. A worker of another user is
+ * inspected as that user: in containers root lacks the right to inspect other users' processes.
  */
 
 #include <stdbool.h>

@@ -15,8 +15,8 @@
 #include "worker/tally.h"
 
 #define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
-#define DYING_MS      100 /* longest wait for SIGCHLD after the pipes were closed; usually short */
-/* a process that never goes idle counts as idle after so many settle_ms of processor time */
+#define DYING_MS      100 /* longest wait for SIGCHLD after the process has closed its pipes */
+/* a process that is never idle counts as idle once its processor time is this many settle_ms */
 #define SETTLE_PATIENCE 10
 
 static const struct {
@@ -147,8 +147,8 @@ static void bury(struct worker *w)
 }
 
 /* A process is ended in steps: we close its input, which a launcher takes as a request to exit,
- * then send SIGTERM, then SIGKILL. Let step_ending() send `signo` after kill_ms. 0: SIGKILL was
- * sent; if the process is still there after KIN_UNTRACE_MS, end the process that traces it. */
+ * then send SIGTERM, then SIGKILL. Set the next step of step_ending(): send `signo` after kill_ms.
+ * signo 0: SIGKILL was sent; if the process still exists after KIN_UNTRACE_MS, kill its tracer. */
 static void send_next(struct worker *w, int signo)
 {
     assert(signo == 0 || signo == SIGTERM || signo == SIGKILL);
@@ -163,7 +163,7 @@ static void kill_now(struct worker *w, int signo)
     send_next(w, signo == SIGTERM ? SIGKILL : 0);
 }
 
-/* Do the next step of the end if its time has come. In a shutdown SIGTERM is sent at once. */
+/* If the next step to end the process is due, take it. After worker_stop(), SIGTERM is due now. */
 static void step_ending(struct worker *w)
 {
     assert(w->state == WORKER_STOPPING);
@@ -218,7 +218,7 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
     return loop_now_ms(w->loop) >= at_ms;
 }
 
-/* Set start_err after a failed start, unless it has a better reason already. */
+/* After a failed start, set start_err, unless a reason is in there already. */
 static void start_failed(struct worker *w)
 {
     note_refusal(w);
@@ -262,7 +262,7 @@ static void settle(struct worker *w)
     if (hear_start(&w->session) == STDIN_PROBE_RUNS &&
         kin_used_ms(w->pid) < SETTLE_PATIENCE * w->opts.settle_ms)
         w->idle_at_ms = 0;
-    else if (w->idle_at_ms == 0) /* idle from now, not since the last look: maybe we were paused */
+    else if (w->idle_at_ms == 0) /* count from now: we may have been paused since the last check */
         w->idle_at_ms = loop_now_ms(w->loop);
     if (w->idle_at_ms > 0 && is_late(w, w->idle_at_ms + wait_ms))
         session_assume_ready(&w->session);
@@ -351,7 +351,7 @@ static void step_ready(struct worker *w)
 
         set_timer(w, at_ms < w->dying_until_ms ? at_ms : w->dying_until_ms, UINT64_MAX);
     } else if (session_is_lost(session) || w->unwanted) {
-        hear_rest(session); /* answers that were written already count */
+        hear_rest(session); /* take the answers that the process has written */
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->retired && worker_n_jobs(w) == 0) {
         close_input(w);
@@ -461,13 +461,13 @@ static void spawn_failed(struct worker *w, struct err *err)
     tally_started(w->opts.tally, w->was_started);
     tally_died(w->opts.tally, DEATH_UNSPAWNED);
     w->was_started = true;
-    /* Test suites compare "command exited". Other text is kept only if it says what to install. */
+    /* Test suites compare "command exited". With a shortfall, err->text may say what to install. */
     if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
         (void)snprintf(err->text, sizeof(err->text), "command exited");
     worker_fail_start(w, err);
 }
 
-/* If exec refused argv or env, start spec->instead and send it instead_line. false: not started. */
+/* If exec refused argv or env, start another program, spec->instead. false: it was not started. */
 static bool start_instead(struct worker *w, struct err *err)
 {
     bool refused = err->kind == ERR_ACTION && (err->os == E2BIG || err->os == ENOENT);
@@ -550,7 +550,7 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
     bool stalled = worker_is_stalled(w, now_ns);
 
     assert(w != best);
-    /* Other jobs would wait behind a stalled activation, perhaps until its deadline. */
+    /* Prefer a worker that is not stalled: jobs would wait behind the stalled activation. */
     if (best == NULL || stalled != worker_is_stalled(best, now_ns))
         return best == NULL || !stalled;
     return worker_n_jobs(w) < worker_n_jobs(best);

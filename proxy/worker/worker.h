@@ -57,8 +57,8 @@ struct worker {
     struct loop_timer timer; /* calls worker_step(), in any state */
     struct loop_post step;
     uint64_t started_at_ms;
-    /* in STARTING without a ready line: when the process was first seen idle; 0: it ran at the
-     * last look */
+    /* in STARTING without a ready line: when the process was first seen idle; 0: the process was
+     * running when last checked */
     uint64_t idle_at_ms;
     struct {
         int signo;      /* signal that the process group gets next; 0: it got SIGKILL */
@@ -70,13 +70,15 @@ struct worker {
     int wait_status;
     bool unwanted;
     bool retired;            /* no more jobs come: end the process when it is idle */
-    uint64_t dying_until_ms; /* loop time until which to await SIGCHLD; 0: its pipes are open */
+    uint64_t dying_until_ms; /* await SIGCHLD until this loop time; 0: the process has open pipes */
 
     /* how the process ended */
-    enum death told;        /* why we told it to end; DEATH_NONE: we did not */
-    const char *killed_for; /* why it was killed while it held lines not begun; NULL: it was not */
-    enum death death;       /* what the last process died of */
-    struct err start_err;   /* why the last start failed; ERR_NONE: it did not */
+    enum death told; /* why we told it to end; DEATH_NONE: we did not */
+    /* why the process was killed when it had read lines of jobs that it had not begun; NULL: that
+     * did not happen */
+    const char *killed_for;
+    enum death death;     /* what the last process died of */
+    struct err start_err; /* why the last start failed; ERR_NONE: it did not */
 };
 
 const char *worker_state_name(enum worker_state state);
@@ -92,8 +94,8 @@ void worker_done(struct worker *worker);
 /* Start a process; the state must be DOWN. If no process can be started, the state stays DOWN,
  * start_err is set and `changed` is posted. */
 void worker_start(struct worker *worker);
-/* Adopt a launcher that runs already, and send it `line`, whose bytes are moved out; an empty line
- * sends nothing. The state must be DOWN. */
+/* Adopt a launcher that runs already, and send it `line`, which is taken over. If `line` is empty,
+ * nothing is sent. The state must be DOWN. */
 void worker_adopt(struct worker *worker, const struct spawned *spawned, struct buf *line);
 /* Record why a start failed outside of this module, and post `changed`. The state must be DOWN. */
 void worker_fail_start(struct worker *worker, const struct err *err);
@@ -115,16 +117,17 @@ unsigned worker_batch(const struct worker *worker);
 /* Whether the worker's running activation takes so long that others should not wait behind it.
  * now_ns: from loop_clock_ns(). */
 bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
-/* Whether this worker is a better choice for a job than `best`, which may be NULL: `best` alone is
- * stalled or, if both or none are, this worker has fewer jobs. */
+/* Whether this worker is a better choice for a job than `best`. Any worker is better than NULL. A
+ * worker that is not stalled is better than one that is. Otherwise the one with fewer jobs is
+ * better. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
-/* Whether the worker's activations usually take little time, and the running one does, too. */
+/* Whether the worker's activations usually take little time, and the running one does so far. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
-/* Whether the worker can take one more job and is likely to be done with all it has within some
- * 200 us. */
+/* Whether the worker can take one more job and is likely to be done with all the jobs that it has
+ * within about 200 us. */
 bool worker_is_soon_done(const struct worker *worker, uint64_t now_ns);
-/* Give the worker a job. It has the job until the session puts that into `finished` or `returned`.
- * The line is written at the end of this turn of the loop, or by worker_feed(). */
+/* Give the worker a job. The worker has the job until the session puts the job into `finished` or
+ * `returned`. The job's line is written later from the loop, or at once by worker_feed(). */
 void worker_give(struct worker *worker, struct job *job);
 /* Write the lines of the worker's jobs now, as far as possible. */
 void worker_feed(struct worker *worker);
