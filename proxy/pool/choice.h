@@ -37,6 +37,6 @@ void choice_done(struct choice *choice);
  * answered yet, queued or running. now_ns: from loop_clock_ns(). */
 struct worker *choice_next(struct choice *choice, struct worker *last, unsigned n_jobs,
                            uint64_t now_ns);
-/* Whether there are many jobs, and the work of one of the first n_light workers is light. Then only
- * these n_light workers are chosen. */
+/* Whether only the first n_light workers are chosen: there are more workers than these, at least
+ * CHOICE_SPREAD_JOBS jobs, and one of the first n_light workers has light work. */
 bool choice_is_light(const struct choice *choice, unsigned n_jobs, uint64_t now_ns);

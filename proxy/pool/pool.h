@@ -76,12 +76,12 @@ struct pool {
     unsigned n_running; /* how many jobs the workers have */
     uint64_t n_given;   /* how often a job was given to a worker */
     struct loop_post dispatch;
-    struct job_holder holder;  /* job->holder of queued jobs: by it a job asks for attention */
+    struct job_holder holder;  /* job->holder of queued jobs; asked: one of them needs attention */
     struct loop_timer late;    /* fires at the soonest deadline in the queue */
     struct loop_timer look;    /* fires to check if activations are still short: look_again() */
     struct loop_timer restart; /* fires when the next worker may be started again */
     struct output_waiter room; /* waits while our logs are full; no activation begins then */
-    pool_started_fn *started;  /* called once the start has ended; NULL: done, or not wanted */
+    pool_started_fn *started;  /* called once the start has ended; NULL: called already, or none */
     void *started_owner;
     pool_retired_fn *retired; /* called after each change in a retired pool; NULL: not retired */
     void *retired_owner;
@@ -96,7 +96,7 @@ struct pool *pool_new(struct loop *loop, struct exec_spec *spec, const struct po
 void pool_free(struct pool **pool);
 
 /*
- * Start the workers; started(owner, err) follows once, from the loop.
+ * Start the workers. started(owner, err) is called once, later, from the loop.
  * waiting   a launcher that runs already and becomes the first worker; NULL: none. Taken over.
  * line      the line that this launcher waits for; taken over
  */
@@ -139,7 +139,7 @@ void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], stru
 unsigned pool_n_processes(const struct pool *pool);
 
 /* End the workers: SIGTERM, later SIGKILL. Running jobs end with their workers, queued jobs as
- * JOB_ABANDONED, both from the loop. `started` is not called any more. */
+ * JOB_ABANDONED. Both end later, from the loop. `started` is not called any more. */
 void pool_stop(struct pool *pool);
 
 /*

@@ -226,7 +226,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     loop_timer_clear(&t->late);
     spawned.pid = pid;
     spawned.mark = kin_mark();
-    kin_mark_process(pid, spawned.mark); /* before the first job: its children inherit the mark */
+    kin_mark_process(pid, spawned.mark); /* now, so that the worker's children inherit the mark */
     t->begun = SPAWNED_NONE;
     t->n_vain = 0;
     order->made(order, &spawned, NULL);

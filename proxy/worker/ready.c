@@ -34,7 +34,7 @@ static bool says(struct json_slice top, const char *name)
     return json_member(top, name, &value) && value.kind == JSON_TRUE;
 }
 
-/* Keep the error texts that are set here: test suites compare them. */
+/* Do not change the error texts that are set here: test suites compare them. */
 int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
 {
     struct json_slice value;

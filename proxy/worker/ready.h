@@ -11,7 +11,7 @@
 struct err;
 
 struct ready {
-    unsigned pipeline;   /* lines that may be sent before their answers; 0: not announced */
+    unsigned pipeline;   /* most lines that may wait for answers at a time; 0: not announced */
     unsigned concurrent; /* lines that are worked on at once, with request ids; 0: not announced */
     bool parts;          /* the launcher may send parts of an answer before the answer ends */
     bool control;        /* the launcher reads control lines such as "cancel 7" */

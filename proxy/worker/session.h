@@ -38,9 +38,9 @@ struct worker_opts {
     uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
     uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
-    /* --pipeline: how many lines may be written before their answers, unless the ready line says */
+    /* --pipeline: most lines that may wait for answers at a time, unless the ready line says it */
     unsigned pipeline;
-    unsigned ahead_max;  /* most lines that are not answered yet; 1: one line at a time */
+    unsigned ahead_max;  /* upper limit of `pipeline`, set or announced; 1: one line at a time */
     bool wake_near;      /* wake the process on our processor: worker/placement.h */
     int pipe_bytes;      /* wanted size of the pipes; 0: the system's default */
     struct tally *tally; /* counts starts, ends and work; borrowed */
@@ -87,8 +87,9 @@ struct session {
      * only timer to the soonest of the times that hear_next_look_ms() and give_question() return.
      * Deadlines of jobs are in `window`. */
     struct question question; /* all zero while give_question() checks nothing */
-    uint64_t reads_by_ms;     /* when the process must have read; 0: hear_ask() awaits no read */
-    uint64_t health_at_ms;    /* next health check; 0: none planned, for example while jobs run */
+    /* time by which the process must read something, set by hear_ask(); 0: it need not */
+    uint64_t reads_by_ms;
+    uint64_t health_at_ms; /* next health check; 0: none planned, for example while jobs run */
     /* next check whether the process has left its first line unread; 0: none planned; NEVER_MS
      * (hear.c): no more checks, since the process has read something or the warning was logged */
     uint64_t unread_at_ms;

@@ -77,7 +77,7 @@ static enum stdin_probe_state judge_read(const struct stdin_probe *probe, unsign
     return is_input ? STDIN_PROBE_YES : STDIN_PROBE_NO;
 }
 
-/* Whether the process waits for more than when it was idle, such as a timer or a reply. */
+/* Whether the process waits for more than while it was idle, for example a timer or a reply. */
 static bool awaits_more(const struct stdin_probe *probe, const struct poll_set *set)
 {
     assert(set->has_input);

@@ -231,7 +231,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
 
 void window_wrote(struct window *window, size_t n)
 {
-    assert(n == 0 || window->n_ahead == 0); /* set to 0 before the write, by take_what_is_ahead() */
+    assert(n == 0 || window->n_ahead == 0); /* take_what_is_ahead() set it to 0 before the write */
     window->n_written += n;
     while (n > 0) {
         size_t left;

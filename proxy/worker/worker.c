@@ -461,7 +461,7 @@ static void spawn_failed(struct worker *w, struct err *err)
     tally_started(w->opts.tally, w->was_started);
     tally_died(w->opts.tally, DEATH_UNSPAWNED);
     w->was_started = true;
-    /* Test suites compare "command exited". With a shortfall, err->text may say what to install. */
+    /* Test suites compare "command exited". Keep other text if it may say what to install. */
     if (err->kind == ERR_ACTION && w->spec->shortfall == NULL)
         (void)snprintf(err->text, sizeof(err->text), "command exited");
     worker_fail_start(w, err);

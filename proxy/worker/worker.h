@@ -34,7 +34,7 @@ enum worker_state {
     WORKER_DOWN,     /* there is no process */
     WORKER_STARTING, /* the process is not ready for lines yet */
     WORKER_READY,    /* the process waits for lines or works on them */
-    WORKER_STOPPING, /* the process was told to end: it gets no new lines, but is still heard */
+    WORKER_STOPPING, /* the process was told to end: it gets no new lines, but its output is read */
 };
 #define WORKER_STATES (WORKER_STOPPING + 1) /* number of states */
 
@@ -121,7 +121,7 @@ bool worker_is_stalled(const struct worker *worker, uint64_t now_ns);
  * worker that is not stalled is better than one that is. Otherwise the one with fewer jobs is
  * better. */
 bool worker_is_better(const struct worker *worker, const struct worker *best, uint64_t now_ns);
-/* Whether the worker's activations usually take little time, and the running one does so far. */
+/* Whether the worker's activations usually take little time, and the running one is not slow. */
 bool worker_has_light_work(const struct worker *worker, uint64_t now_ns);
 /* Whether the worker can take one more job and is likely to be done with all the jobs that it has
  * within about 200 us. */
