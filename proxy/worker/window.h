@@ -94,11 +94,12 @@ void window_wrote_else(struct window *window, size_t n);
 
 /* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
  * line was read in full. Without request ids the oldest job has begun if a byte of its line was
- * read, and no other job has begun. n_unread: bytes still in the pipe. */
+ * read, unless only a probe was written, and no other job has begun. n_unread: bytes still in the
+ * pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
-/* How many jobs have a line that was read at least in part; they are always the oldest. n_unread:
- * bytes still in the pipe. */
+/* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a
+ * probe was written. n_unread: bytes still in the pipe. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
 /* Whether the n bytes that were written last are `bytes`. Only lines of jobs in the window are
