@@ -22,7 +22,8 @@ static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct b
 {
     const char *path = word[0] == '@' ? word + 1 : NULL;
     const char *name = path != NULL ? path : "stdin";
-    /* open() of a named pipe waits for a writer, and does not look at stop_fd meanwhile */
+    /* without O_NONBLOCK, open() of a named pipe would wait for a writer, even after stop_fd has
+     * become readable */
     int flags = O_RDONLY | O_CLOEXEC | (stop_fd >= 0 ? O_NONBLOCK : 0);
     auto_fd int opened = path != NULL ? open(path, flags) : -1;
 
@@ -51,7 +52,7 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
         return err_set(err, ERR_REQUEST, 0,
                        "the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
                        bytes_max);
-    if (begins_with(text, n, UTF8_BYTE_ORDER_MARK)) { /* editors of Windows write one */
+    if (begins_with(text, n, UTF8_BYTE_ORDER_MARK)) { /* some Windows editors write one */
         text += strlen(UTF8_BYTE_ORDER_MARK);
         n -= strlen(UTF8_BYTE_ORDER_MARK);
     }

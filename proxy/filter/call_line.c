@@ -74,7 +74,7 @@ static void take_bracket(const char *text, size_t *n)
     *n = n_left > 0 && text[n_left - 1] == ']' ? n_left - 1 : 0;
 }
 
-/* End the body that was built in line->made. */
+/* Append the closing brackets to the body in line->made, and make line->body point to it. */
 static void end_body(struct call_line *line, const char *brackets)
 {
     buf_add_text(&line->made, brackets);

@@ -2,8 +2,8 @@
 
 /*
  * call_line - parse one input line of the command `pipe`. A line is BODY, the body of a /run
- * request, or [ID,BODY]. Options allow any JSON value or plain text instead. This module does no
- * input or output.
+ * request, or [ID,BODY]. With the option --any, BODY may also be a string, number or boolean. With
+ * --text, a line is plain text. This module does no input or output.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ enum call_form {
 struct call_line {
     const char *id; /* the id as JSON text, borrowed from the line; NULL: no id */
     size_t n_id;
-    struct contract_body body; /* borrowed from the line or from `made`, or static */
+    struct contract_body body; /* points into the line, into `made` or, for null, to a static {} */
     struct buf made;           /* owned; the body if it had to be built, else empty */
 };
 

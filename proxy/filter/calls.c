@@ -12,8 +12,8 @@
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
-/* While this many bytes of parts of a call's answer wait to be written, the call takes no more
- * parts from its job. */
+/* A part is a piece of an answer that comes before the answer's end. While this many bytes of a
+ * call's parts wait to be written, the call takes no more parts from its job. */
 #define LINES_MAX 65536
 
 void calls_init(struct calls *calls, const struct calls_opts *opts)
@@ -143,7 +143,8 @@ static void call_explain(struct calls *calls, struct call *call)
     call_fail(calls, call, error_kind_of(&call->job), why);
 }
 
-/* End a call with the answer that the action gave its job. error: from contract_read_answer(). */
+/* End a call with the answer that the action gave to the call's job. error: the answer's member
+ * "error", from contract_read_answer(); of kind JSON_BAD if there is none. */
 static void call_answer(struct calls *calls, struct call *call, struct json_slice error)
 {
     struct job *job = &call->job;
@@ -171,8 +172,9 @@ static void leave(struct calls *calls, struct call *call)
         list_add_tail(&calls->leaving, &call->leaving);
 }
 
-/* Queue what the calls without an id have to write, in the order of their lines: the answers of
- * ended calls, then what has come of the answer of the first call that has not ended. */
+/* Go through the calls without an id, in the order of their lines. Queue the answers of ended
+ * calls. At the first call that has not ended, queue the parts of its answer that have come, and
+ * stop. */
 static void offer_head(struct calls *calls)
 {
     struct call *call;
@@ -335,8 +337,8 @@ static void take_parts(struct calls *calls, struct call *call)
     calls->answer_bytes += buf_len(&call->lines) - n;
 }
 
-/* End a call whose answer was written in parts. The last line to write for it is {"result":…} or
- * {"error":…}, see part_lines. */
+/* End a call whose answer is written in parts, one line for each part. This adds the last line,
+ * {"result":…} or {"error":…}. */
 static void end_parts(struct calls *calls, struct call *call)
 {
     struct buf text = {0};
@@ -398,7 +400,8 @@ void calls_abandon(struct calls *calls, const char *why)
 
 /* ---- answers out ---- */
 
-/* Split a finished answer, without its first *skip bytes, into pieces. Returns their number. */
+/* Split a finished answer into pieces, but leave out its first *skip bytes, which were written
+ * before. Sets *skip to 0. Returns the number of pieces. */
 static int end_pieces(const struct call *call, struct iovec *pieces, size_t *skip)
 {
     static char bracket[] = "]\n";
@@ -444,8 +447,8 @@ int calls_answers(const struct calls *calls, struct iovec *pieces, int max)
     return n;
 }
 
-/* Call this after n bytes were written: removes from call->lines those that came from there, and
- * returns their number. */
+/* Call this after n bytes were written, of which the first came from call->lines. Removes these
+ * from call->lines, and returns their number. */
 static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
 {
     n = n < buf_len(&call->lines) ? n : buf_len(&call->lines);
@@ -454,7 +457,7 @@ static size_t wrote_lines(struct calls *calls, struct call *call, size_t n)
     assert(calls->answer_bytes >= n);
     buf_drop(&call->lines, n);
     calls->answer_bytes -= n;
-    /* Let other calls write before this one goes on. */
+    /* Queue this call's next parts at the end of calls->leaving: other calls write first. */
     if (!call->ended && buf_len(&call->lines) == 0) {
         list_remove(&call->leaving);
         calls_take_parts(calls, &call->job);

@@ -4,9 +4,9 @@
  * calls - hold input lines until their answers have been written. Answers are written in the order
  * of the lines; the answer to a line with an id is written as soon as it is there.
  *
- * Each line becomes one call, whose job is given to the pool. An unusable line is answered at once.
- * This module owns no descriptor. It counts the bytes that it holds, so that the owner can stop
- * reading lines or giving jobs.
+ * Each line becomes one call, whose job is given to the pool. For an invalid line, the call gets no
+ * job to run and ends with an error. This module owns no descriptor. It counts the bytes that it
+ * holds, so that its owner can stop reading lines or giving jobs.
  */
 
 #include <stdbool.h>
@@ -33,28 +33,29 @@ struct call {
     bool ended;       /* finished; `text` is the answer to write */
     bool unwanted;    /* the reader of the answer has left: write none */
     bool silent;      /* finished, and there is no answer to write */
-    struct buf lines; /* lines to write before `text`, one for each part of the answer */
+    struct buf lines; /* a line for each part (early piece) of the answer; written before `text` */
     char *text;       /* owned; the answer, without a newline */
     size_t len;
 };
 
 struct calls_opts {
-    /* borrowed; JSON members to add to each line, each followed by a comma; a member that the line
-     * has itself wins; "" or NULL: none */
+    /* borrowed; JSON members to add to each line, each followed by a comma; "" or NULL: none. If
+     * the line has a member of the same name, the line's value counts. */
     const char *members;
     uint64_t run_ms;         /* time limit of one activation; a line's own deadline may be sooner */
-    size_t line_max_bytes;   /* longest line; for error texts */
-    size_t answer_max_bytes; /* the workers' bound on an answer; for error texts */
+    size_t line_max_bytes;   /* limit for a line, to name in error texts */
+    size_t answer_max_bytes; /* limit for an answer, to name in error texts */
     enum call_form form;     /* how to read lines and to write results */
-    bool wants_object;       /* refuse an argument that is no object, array or null */
-    bool is_bare;            /* write answers unchanged, and nothing for a job without an answer */
-    job_done_fn *done;       /* called when a job has finished; must call calls_done() */
-    /* called when parts of an answer have come; must call calls_take_parts(); NULL: write answers
-     * only when they are whole */
+    bool wants_object;       /* refuse an argument that is a string, number or boolean */
+    /* unless on_parts is set: write answers unchanged, and nothing for a job without an answer */
+    bool is_bare;
+    job_done_fn *done; /* called when a job has finished; must call calls_done() */
+    /* called when parts (early pieces) of an answer have come; must call calls_take_parts(). NULL:
+     * write each answer only when it is whole. */
     job_parts_fn *on_parts;
 };
 
-/* Invariant: n_given <= n. Neither `next` nor any call behind it in `all` was given to the pool. */
+/* Invariants: n_given <= n. The pool never got `next` or any call after `next` in `all`. */
 struct calls {
     struct calls_opts opts;
     struct list all;     /* all calls, oldest first */
@@ -64,7 +65,7 @@ struct calls {
     size_t n;            /* number of calls in `all` */
     size_t n_given;      /* number of calls whose job the pool has now */
     size_t line_bytes;   /* bytes held for the lines of calls that have not ended */
-    size_t answer_bytes; /* bytes held for parts, and for answers of ended calls */
+    size_t answer_bytes; /* bytes held for the `lines` of all calls, and for ended calls */
     size_t written;      /* bytes already written of the answer of the first call in `leaving` */
 };
 
@@ -77,7 +78,8 @@ void calls_free(struct calls *calls);
 void calls_add(struct calls *calls, const char *line, size_t n, uint64_t now_ms, uint64_t end_at);
 /* Add a call for a line longer than line_max_bytes, which is answered with an error. */
 void calls_add_too_long(struct calls *calls, uint64_t end_at);
-/* Add a call whose job gets a line made by contract_set_line(). line: taken over. */
+/* Add a call for which no input line was read. line: the job's line, made by contract_set_line();
+ * taken over. */
 void calls_add_made(struct calls *calls, char *line, size_t n);
 
 /* Queue a line that answers no input, behind what is in calls->leaving already. text: the line
@@ -89,11 +91,12 @@ struct job *calls_give(struct calls *calls);
 /* Call this when the pool has finished a job: takes the job's answer. */
 void calls_done(struct calls *calls, struct job *job);
 
-/* Take the parts that have come for this job's answer. */
+/* Queue the parts of this job's answer that have come, to be written. While many bytes of its parts
+ * are unwritten, leave new parts in the job. */
 void calls_take_parts(struct calls *calls, struct job *job);
 
-/* Answer all calls that were not given to the pool with an error. why: why the action could not be
- * started; NULL: it could, but we are shutting down. */
+/* End all calls whose job the pool never got, with an error as answer. why: the reason why the
+ * action could not be started; NULL: the reason is that we are shutting down. */
 void calls_abandon(struct calls *calls, const char *why);
 
 /* Set `pieces` to what must be written next, at most `max` pieces. Returns their number; 0:

@@ -16,7 +16,7 @@
 
 #define PIECES_MAX      128  /* most pieces of one write; calls_answers() needs 2 to 4 for a call */
 #define WRITES_PER_TURN 32   /* most writes per turn of the loop, which has other work, too */
-#define THROUGH_MS      1000 /* time for a parent that closed our stdout to close our stdin, too */
+#define THROUGH_MS      1000 /* time for a parent that has closed our stdout to close our stdin */
 
 struct filter {
     struct loop *loop; /* borrowed */
@@ -26,9 +26,11 @@ struct filter {
     struct calls calls;
     struct pool *pool; /* borrowed; NULL: the action is not ready yet */
     struct loop_post step;
-    struct loop_timer more; /* runs `step` in the next turn; a post of `step` runs in this one */
-    /* loop time by which the input must end, since stdout has lost its reader; 0: it has a
-     * reader */
+    /* runs `step` in the loop's next turn (loop_post() would run it in this one), or at
+     * through_by_ms */
+    struct loop_timer more;
+    /* loop time by which the input must end after the reader of stdout has left; 0: the reader has
+     * not left */
     uint64_t through_by_ms;
     uint64_t drop_up_to; /* lines ending up to this input offset are dropped: their reader left */
     bool stopped;        /* give no more jobs to the pool */
@@ -103,7 +105,7 @@ static void give_lines(struct filter *filter)
     }
 }
 
-/* Write answers. Returns the number of writes; unless it is 0, there may be more to write. */
+/* Write answers. Returns the number of writes. 0: there is nothing to write, or no room for it. */
 static unsigned write_answers(struct filter *filter)
 {
     struct iovec pieces[PIECES_MAX];
@@ -133,7 +135,8 @@ static void look_at_reader(struct filter *filter)
 {
     if (!filter->outlet.left)
         return;
-    assert(filter->outlet.path != NULL); /* for stdout, on_step() does not come here */
+    /* not stdout: if its reader leaves, outlet.err is set, and on_step() does not call this */
+    assert(filter->outlet.path != NULL);
     filter->outlet.left = false;
     if (filter->calls.n > 0)
         log_warn("pipe.reader", log_text("left", filter->opts.out),
@@ -142,9 +145,9 @@ static void look_at_reader(struct filter *filter)
     calls_drop(&filter->calls, filter->drop_up_to);
 }
 
-/* End the filter: nothing can be written any more. It is no failure if a parent that has all its
- * answers closes our stdout before our stdin, as Python's Popen does. So wait for the end of the
- * input for up to THROUGH_MS. */
+/* End the filter, since nothing can be written any more: with an error, unless the input ends
+ * within THROUGH_MS and all answers are written. A parent that has read all answers may close our
+ * stdout before our stdin, as Python's Popen does. */
 static void end_without_reader(struct filter *filter)
 {
     uint64_t now_ms = loop_now_ms(filter->loop);
@@ -190,7 +193,8 @@ static void on_more(struct loop_timer *timer)
 {
     struct filter *filter = container_of(timer, struct filter, more);
 
-    loop_post(filter->loop, &filter->step); /* no harm if it is posted already: it runs once */
+    /* if `step` is posted already, it still runs only once */
+    loop_post(filter->loop, &filter->step);
 }
 
 /* ---- for the owner ---- */
@@ -259,8 +263,9 @@ void filter_free(struct filter **filter)
     *filter = NULL;
 }
 
-/* Write whether the action is ready, if wanted. why: why it could not be started; NULL: it is
- * ready. reason: as for filter_fail(). */
+/* If opts.announces is set, write a line that says whether the action is ready. why: the reason why
+ * the action could not be started; NULL: it is ready. reason: a longer text, `why` and what the
+ * action has written; NULL: there is no such text. */
 static void announce(struct filter *filter, const char *why, const char *reason)
 {
     struct buf text = {0};

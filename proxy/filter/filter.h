@@ -27,12 +27,12 @@ struct filter_opts {
     const char *members; /* JSON members to add to each line, each followed by a comma; "": none */
     uint64_t run_ms;     /* time limit of one activation */
     size_t line_max_bytes;   /* longest input line */
-    size_t answer_max_bytes; /* the workers' bound on an answer, for error texts */
+    size_t answer_max_bytes; /* limit for an answer, to name in error texts */
     size_t held_max_bytes;   /* bytes of lines and answers held at which reading stops */
     enum call_form form;     /* how to read lines and to write results */
     /* write {"ready":true} when the action is ready, or a line that says why it is not */
     bool announces;
-    bool parts;         /* write the parts of an answer as they come */
+    bool parts;         /* write each part (early piece) of an answer when it comes */
     unsigned given_max; /* most jobs in the pool at a time; the pool must accept this many */
 };
 
@@ -44,7 +44,7 @@ typedef void filter_ended_fn(void *owner, const struct err *err);
 struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, filter_ended_fn *ended,
                           void *owner, struct err *err);
 /* Call this after the loop has ended: writes the answers that are left, for up to wait_ms. Returns
- * the number of answers not written whole; 0 also if writing failed. */
+ * the number of answers that are not fully written; 0 if writing failed. */
 size_t filter_finish(struct filter *filter, int wait_ms);
 /* Call this only while the pool has none of the filter's jobs. */
 void filter_free(struct filter **filter);
@@ -57,9 +57,9 @@ void filter_close(struct filter *filter);
 /* Stop reading, and give no more jobs to the pool. Lines that still wait are answered with an
  * error. */
 void filter_stop(struct filter *filter);
-/* Like filter_stop(), but for an action that could not be started. why: the reason, which the
- * errors name; copied. reason: a longer text, `why` and what the action has written; NULL: there is
- * no such text. */
+/* Like filter_stop(), but for an action that could not be started. why: the reason, for the errors
+ * that answer the waiting lines; copied. reason: a longer text, `why` and what the action has
+ * written, for the line that opts.announces asks for; NULL: there is no such text. */
 void filter_fail(struct filter *filter, const char *why, const char *reason);
 
 /* Number of jobs that the pool has. */

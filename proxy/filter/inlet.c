@@ -17,7 +17,8 @@ static void on_readable(struct loop_watch *watch)
     pull(container_of(watch, struct inlet, stream.watch));
 }
 
-/* Read again. This is a timer because posted work that posts itself runs again in the same turn. */
+/* Read again, in the loop's next turn. That takes a timer: posted work that posts itself would run
+ * again and again in the same turn. */
 static void on_again(struct loop_timer *timer)
 {
     pull(container_of(timer, struct inlet, again));
@@ -60,9 +61,9 @@ static bool is_reading(const struct inlet *inlet)
     return inlet->wanted && !inlet->at_end && !inlet->ended;
 }
 
-/* Start or stop reading. Where the writer of a named pipe left before we opened it, the kernel does
- * not report that, not even after its last bytes are read. So a timer reads the pipe until it has
- * been found empty once. */
+/* Start or stop reading. If the writer of a named pipe left before we opened the pipe, the kernel
+ * never reports the end of the input, not even after we have read the last bytes. So, after each
+ * opening, a timer reads the pipe until a read finds it empty. */
 static void go_on(struct inlet *inlet)
 {
     bool watched = inlet->stream.watch.sock != NULL && !inlet->fresh;
@@ -81,7 +82,7 @@ void inlet_want(struct inlet *inlet, bool wanted)
     go_on(inlet);
 }
 
-/* After a read of 0 bytes: whether a writer has left, rather than that none has come yet. */
+/* What a read of 0 bytes means. true: the writer has left. false: no writer has come yet. */
 static bool is_end(const struct inlet *inlet)
 {
     return inlet->path == NULL || !inlet->fresh || inlet->n_read > inlet->opened_at;
@@ -119,7 +120,8 @@ static void pull(struct inlet *inlet)
         go_on(inlet);
 }
 
-/* The last line of a writer was handed out: wait for the next writer, or end the input. */
+/* Called when the last line of a writer was handed out: reopen a named pipe for the next writer, or
+ * end the input. */
 static void leave(struct inlet *inlet)
 {
     const char *path = inlet->path;

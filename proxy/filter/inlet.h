@@ -3,7 +3,8 @@
 /*
  * inlet - reads input lines from stdin, or from a named pipe that is reopened for its next writer.
  *
- * It reads only while the owner wants more lines. Meanwhile the pipe fills, and the writer waits.
+ * It reads only while the owner wants more lines. Otherwise the pipe fills, and the writer must
+ * wait.
  */
 
 #include <stdbool.h>
@@ -18,23 +19,24 @@ struct inlet {
     struct loop *loop; /* borrowed */
     const char *path;  /* borrowed; NULL: stdin */
     struct stream stream;
-    /* reads the stream once per turn of the loop while it cannot be watched, or is `fresh` */
+    /* reads the stream once per turn of the loop while `fresh` is set, or if the loop cannot watch
+     * the stream, as with a regular file */
     struct loop_timer again;
     struct line line;
     uint64_t n_read;    /* bytes read since inlet_open() */
     uint64_t opened_at; /* value of n_read when the stream was last opened */
-    /* since the stream was opened, no read has found it empty; until one has, the kernel may not
-     * report its end */
+    /* no read has found the stream empty since it was opened; as long as this is so, the kernel may
+     * not report that the writer has left */
     bool fresh;
-    bool wanted;            /* inlet_want() was called: the owner has room for lines */
-    bool at_end;            /* the writer has left, or reading failed; `line` has the last bytes */
-    bool ended;             /* the source is closed: no more input will follow */
-    struct err err;         /* why reading failed; ERR_NONE: it did not fail */
-    struct loop_post *told; /* borrowed; posted to tell the owner, see inlet_open() */
+    bool wanted;    /* the owner wants more lines: set by inlet_want() */
+    bool at_end;    /* the writer has left, or reading failed: only the bytes in `line` remain */
+    bool ended;     /* the source is closed: no more input will follow */
+    struct err err; /* why reading failed; ERR_NONE: it did not fail */
+    struct loop_post *told; /* borrowed; posted when bytes or the end of the input have come */
 };
 
-/* path NULL: stdin. told: posted when bytes or the end of input have come. line_max_bytes: the
- * longest line. Returns 0; or -1 with err. */
+/* Open the named pipe `path`; NULL: use stdin. line_max_bytes: the longest line. told: borrowed
+ * work, posted when bytes or the end of the input have come. Returns 0; or -1 with err. */
 int inlet_open(struct inlet *inlet, struct loop *loop, const char *path, size_t line_max_bytes,
                struct loop_post *told, struct err *err);
 void inlet_init(struct inlet *inlet);
@@ -43,8 +45,9 @@ void inlet_close(struct inlet *inlet);
 
 /* Start or pause reading, which is paused at first. */
 void inlet_want(struct inlet *inlet, bool wanted);
-/* Hand out the next line as line_next() does, and also a last line without a newline. *end_at:
- * input offset of the end of the line or, for a line that is too long, of the part received. */
+/* Hand out the next line, also a last one that does not end with a newline; see line_next() in
+ * base/line.h. *end_at: the input offset at which the line ends. For a line that is too long, it is
+ * where the bytes read so far end. */
 enum line_result inlet_next(struct inlet *inlet, const char **text, size_t *n, uint64_t *end_at);
 /* Input offset after everything written to us so far, including what the kernel says is still
  * unread. */

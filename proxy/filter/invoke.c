@@ -18,7 +18,7 @@ struct invoke {
     struct calls calls; /* holds one call, until its answer is written */
     struct outlet outlet;
     struct loop_post step;
-    struct err err; /* why there is no result, or ERR_NONE; passed to `ended` when all is written */
+    struct err err; /* why there is no result, to pass to `ended`; ERR_NONE: there is one */
     bool told;      /* `ended` was called */
     bool stopped;   /* write no answer, and do not call `ended` */
     invoke_ended_fn *ended;
@@ -61,7 +61,8 @@ static void on_parts(struct job *job)
 }
 
 /* Write what the call has to write. Call `ended` when everything is written or writing has failed.
- * While there is nothing to write, the activation goes on even if the reader has left. */
+ * If the reader leaves while there is nothing to write, the activation goes on: only the next
+ * write fails. */
 static void on_step(struct loop_post *post)
 {
     struct invoke *invoke = container_of(post, struct invoke, step);
@@ -76,7 +77,7 @@ static void on_step(struct loop_post *post)
            (n = outlet_write(&invoke->outlet, pieces, n_pieces)) > 0)
         calls_wrote(&invoke->calls, n);
     if (n_pieces == 0 ? invoke->calls.n > 0 : invoke->outlet.err.kind == ERR_NONE)
-        return; /* wait until there is more to write, or room to write it */
+        return; /* `post` is posted again when there is more to write, or room for it */
     invoke->told = true;
     invoke->ended(invoke->owner, n_pieces == 0 ? &invoke->err : &invoke->outlet.err);
 }

@@ -16,7 +16,8 @@ void outlet_init(struct outlet *outlet)
     loop_timer_init(&outlet->look, on_look);
 }
 
-/* The reader has left: close the stream. Look for another reader if it is a named pipe. */
+/* Close the stream, whose reader has left. If it is a named pipe, open the pipe again later, for
+ * another reader. */
 static void lose_reader(struct outlet *outlet)
 {
     assert(outlet->stream.fd >= 0);
@@ -29,7 +30,8 @@ static void lose_reader(struct outlet *outlet)
     loop_post(outlet->loop, outlet->told);
 }
 
-/* Called when the pipe polls readable, which its write end does only when the reader has left. */
+/* Called when the loop finds the pipe readable. We hold the write end, which becomes readable only
+ * when the reader has left. */
 static void on_deserted(struct loop_watch *watch)
 {
     struct outlet *outlet = container_of(watch, struct outlet, stream.watch);
