@@ -30,7 +30,8 @@ static const char *option_rest(const char *arg, const char *name)
     return arg + n;
 }
 
-/* Returns the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
+/* Read -debug, -compile or -env into `config`. Returns the number of arguments consumed; 0: args[0]
+ * is another option; -1: err filled. */
 static int set_from_proxy_option(struct config *config, char **args, struct err *err)
 {
     const char *debug = option_rest(args[0], "debug");
@@ -67,8 +68,8 @@ static int no_such_option(const char *given, const char *name, size_t n, struct 
                    suggest.best);
 }
 
-/* Whether the option is given without a value, so that its value is 1. next: the argument after the
- * option; NULL: there is none. */
+/* Whether the option is given without a value: such an option has the value 1. next: the argument
+ * after the option, which may or may not be its value; NULL: there is none. */
 static bool is_alone(const struct setting *setting, const char *next)
 {
     if (setting->kind == SETTING_SWITCH)
@@ -101,8 +102,9 @@ static int set_from_option(struct config *config, char **args, struct err *err)
     return setting_set(config, setting, given_as, value, err) < 0 ? -1 : taken;
 }
 
-/* Take -e NAME=value, -m KEY=value or --env-file FILE; the value may be in the same word. Returns
- * the number of arguments consumed; 0: args[0] is none of these options; -1: err filled. */
+/* Read -e NAME=value, -m KEY=value or --env-file FILE. Forms in one argument, -eNAME=value and
+ * --env-file=FILE, are read, too. Returns the number of arguments consumed; 0: args[0] is another
+ * option; -1: err filled. */
 static int set_from_pair_option(struct config *config, char **args, struct err *err)
 {
     const char *arg = args[0];
@@ -183,7 +185,7 @@ const struct command_word *command_of_kind(enum command_kind kind)
     return NULL;
 }
 
-/* What to say of words that other programs have as commands. */
+/* Words that are commands of other programs but not of this one, each with a hint for the user. */
 static const struct {
     const char *word;
     const char *hint;
@@ -193,7 +195,8 @@ static const struct {
     {"start", "without a command it serves"},
 };
 
-/* Fill err with a suggestion. more: a word to suggest besides the commands; NULL: none. */
+/* Say in err that `word` is no command, and suggest a similar one. more: a word that may be
+ * suggested like a command; NULL: none. Returns -1. */
 static int no_such_command(const char *word, const char *more, struct err *err)
 {
     struct suggest suggest = {.word = word};
@@ -243,7 +246,8 @@ static int set_from_word(struct config *config, const char *word, struct err *er
     return 1;
 }
 
-/* Check what words and options were given together. Called when all of them are read. */
+/* Called when all words and options are read: refuse those that must not be used together, and a
+ * command without a word that it needs. */
 static int check_words(const struct config *config, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);
@@ -272,9 +276,9 @@ static bool is_word(const char *arg)
     return arg[0] != '-' || arg[1] == '\0';
 }
 
-/* Whether to ignore `word` and all words after it. Some tools start an image with a command of
- * their own (`docker run IMAGE sh -c ...`), and the image's entrypoint, this program, gets it as
- * arguments. Apache's ActionLoop proxy ignores them. Source: openwhisk-contract, section 9. */
+/* Whether to ignore `word` and all words after it, as Apache's ActionLoop proxy does. Some tools
+ * start an image with a command of their own (`docker run IMAGE sh -c ...`). This program, the
+ * image's entrypoint, gets that command as its arguments. Source: openwhisk-contract, section 9. */
 static bool is_for_others(const struct config *config, const char *program, const char *word)
 {
     const char *slash = strrchr(program, '/');
@@ -300,8 +304,8 @@ static const char *inspect_in(const char *word)
 }
 
 /* The debugger wskdebug starts an image with `sh -c "node --inspect=0.0.0.0:9229 app.js"`. If
- * `words` contain such an option, use it for the action's Node.js, and set no deadlines. An option
- * with an invalid address is ignored. */
+ * `words` contain --inspect, let the action's Node.js listen for a debugger at the same address,
+ * and switch deadlines off. If the address is invalid, do nothing. */
 static void take_words_of_others(struct config *config, char **words)
 {
     const char *at = NULL;
@@ -339,7 +343,7 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
         config->command = command->kind;
         return CONFIG_HELP_COMMAND;
     }
-    /* The general help is also that of the words help and version. */
+    /* `help help` and `help version` print the general help. */
     if (at > 1 || next == NULL || !is_word(next) || strcmp(next, "help") == 0 ||
         strcmp(next, "version") == 0)
         return CONFIG_HELP;
@@ -347,13 +351,14 @@ static enum config_result help_of(struct config *config, int argc, char **argv, 
     return CONFIG_WRONG;
 }
 
-/* Whether argv[at] is --help, --version or the like, and which one. CONFIG_RUN: it is none. */
+/* Returns what argv[at] asks to print, such as CONFIG_VERSION for --version. CONFIG_RUN: argv[at]
+ * asks for no such text. CONFIG_WRONG: err filled. */
 static enum config_result question_at(struct config *config, int argc, char **argv, int at,
                                       struct err *err)
 {
     static const struct {
         const char *option;
-        const char *word; /* the same, as the first argument only; NULL: none */
+        const char *word; /* as first argument, it means the same as `option`; NULL: none */
         enum config_result result;
     } questions[] = {
         {"--help", "help", CONFIG_HELP},
@@ -374,9 +379,10 @@ static enum config_result question_at(struct config *config, int argc, char **ar
     return CONFIG_RUN;
 }
 
-/* Look for a question: then nothing else counts. CONFIG_RUN: none was found. An entrypoint's search
- * ends at the first word, with which those of other programs may begin. If that is the value of an
- * option or of a command, config_read() finds the questions behind it. */
+/* Look for a question, such as --help: if there is one, no other argument counts. CONFIG_RUN: there
+ * is none. The search stops where the command line of another program may begin, see
+ * is_for_others(). If that word is only the value of an option or the FILE of a command,
+ * config_read() finds the questions after it. */
 static enum config_result look_for_questions(struct config *config, int argc, char **argv,
                                              struct err *err)
 {
@@ -390,7 +396,8 @@ static enum config_result look_for_questions(struct config *config, int argc, ch
     return result;
 }
 
-/* Returns the number of arguments consumed; -1: err filled. */
+/* Read args[0], which is a word or an option, and the option's value. Returns the number of
+ * arguments consumed; -1: err filled. */
 static int take_argument(struct config *config, char **args, struct err *err)
 {
     int taken;

@@ -28,8 +28,8 @@ enum config_result {
 struct command_word {
     const char *name;
     enum command_kind kind;
-    bool needs_file;     /* a word must follow: FILE of invoke, LANGUAGE of new */
-    bool takes_argument; /* one more may follow: ARGUMENT of invoke, FOLDER of new */
+    bool needs_file;     /* needs a word after it: FILE for invoke, LANGUAGE for new */
+    bool takes_argument; /* may have a second word: ARGUMENT for invoke, FOLDER for new */
     const char *usage;   /* the command with its words, such as "pipe [FILE]" */
     const char *help;    /* what it does, for the help */
     const char *example; /* a command line, for the help */

@@ -15,15 +15,16 @@
 #include "filter/invoke.h"
 #include "http/service.h"
 
-/* A load is reported as slow after this time, 5 and 25 times this, ... Compilers need 2 s. */
+/* If the action takes this long to load, the user is told, and again after 5 times this, 25 times
+ * this, ... A compiler needs only 2 s. */
 #define SLOW_MS 5000
 
 /* Only one of filter (the command pipe), invoke and check (the command test) is set. */
 struct command {
     struct service *service; /* borrowed */
     struct buf members;      /* "KEY":"value", for each -m KEY=value; NUL-terminated */
-    struct loop_timer slow;  /* tells that the load takes long */
-    uint64_t began_ms;       /* loop time at which the load began; 0: not yet */
+    struct loop_timer slow;  /* tells the user that the action takes long to load */
+    uint64_t began_ms;       /* loop time at which loading began; 0: not yet */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;
@@ -107,7 +108,8 @@ static bool open_invoke(struct command *command, const struct config *config,
     return command->invoke != NULL;
 }
 
-/* Find the action that the FILE or FOLDER of the command test stands for. 0, or -1. */
+/* Find the action in the FILE or FOLDER that the command test is given. Set config->file to the
+ * action's path, and config->folder to the folder with input*.json. 0, or -1 with err. */
 static int find_tested(struct config *config, const struct service *service, struct err *err)
 {
     struct target target = {.path = NULL};
@@ -141,7 +143,8 @@ static bool open_check(struct command *command, struct config *config, command_e
     return command->check != NULL;
 }
 
-/* Called when the load begins, and when it takes long: the action may be in an endless loop. */
+/* Called when the loading of the action begins, and again while it takes long. Then tell the user,
+ * since the action may be in an endless loop. */
 static void on_slow(struct loop_timer *timer)
 {
     struct command *command = container_of(timer, struct command, slow);
@@ -176,7 +179,7 @@ struct command *command_new(struct config *config, struct service *service, comm
     switch (config->command) {
     case COMMAND_SERVE:
     case COMMAND_DEV:
-    case COMMAND_NEW: /* main() runs these three in another way */
+    case COMMAND_NEW: /* main.c makes no struct command for these three */
         assert(false);
         break;
     case COMMAND_TEST:

@@ -15,13 +15,13 @@ struct service;
 /* Called once, from the loop, when the command is done. err->kind == ERR_NONE: success. */
 typedef void command_ended_fn(void *owner, const struct err *err);
 
-/* Open streams and pipes, read the argument, and adapt the options of `service`. For `test`,
- * config->file is set to the action found in the folder. config and service are borrowed for the
- * command's life. NULL: err filled. */
+/* Open the command's input and output, read its argument, and change the options of `service` to
+ * suit the command. For `test`, set config->file to the action found in the folder. config and
+ * service: borrowed until command_free(). Returns NULL with err on failure. */
 struct command *command_new(struct config *config, struct service *service, command_ended_fn *ended,
                             void *owner, struct err *err);
-/* Call after the loop has ended: writes the answers that are left, for up to wait_ms. 0; -1 with
- * err: the command was interrupted, or some answers were not read. */
+/* Call after the loop has ended: spend up to wait_ms on writing the answers that are left. Returns
+ * 0; or -1 with err: the command was interrupted, or the reader did not take all answers. */
 int command_finish(struct command *command, int wait_ms, struct err *err);
 void command_free(struct command **command);
 
@@ -31,13 +31,15 @@ void command_serve(struct command *command);
 void command_close(struct command *command);
 /* Read no further input, and begin no further activation. */
 void command_stop(struct command *command);
-/* The user gives up. The commands invoke and test end without an answer, and activations that run
- * need not be waited for. false: this is the command pipe, which answers what it has read. */
+/* Call when the user presses Ctrl-C. true: the command is invoke or test. It ends without an
+ * answer, and the caller need not wait for running activations. false: the command is pipe, which
+ * still answers the lines that it has read. */
 bool command_interrupt(struct command *command);
-/* Like command_stop(), if the action could not be started. why, reason: as for filter_fail(). */
+/* Like command_stop(), if the action could not be started. why: the reason, for error texts.
+ * reason: a longer text, `why` and what the action has written; NULL: there is none. */
 void command_fail(struct command *command, const char *why, const char *reason);
 /* Whether the pool has a job of this command. */
 bool command_is_running(const struct command *command);
-/* Whether nothing is left to do: every activation is answered and the answers are written, or none
- * can begin any more. */
+/* Whether nothing is left to wait for. pipe: the input has ended, and all answers are written.
+ * invoke: the command has ended, or the activation never began. test: no activation runs. */
 bool command_is_done(const struct command *command);

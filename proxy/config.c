@@ -238,7 +238,7 @@ const size_t n_topics = ARRAY_LEN(topics);
 static const struct {
     const char *variable;
     const char *setting;
-    const char *only; /* of a switch: the one value that turns it on; NULL: see is_on() */
+    const char *only; /* for a switch: the only value that turns it on; NULL: see is_on() */
 } synonyms[] = {
     {"FLASK_PROXY_PORT", "port", NULL},
     {"OW_LOG_INIT_ERROR", "log-init-error", NULL},
@@ -312,7 +312,8 @@ static int set_signed(struct config *config, const struct setting *setting, cons
     return 0;
 }
 
-/* A text setting whose unit lists words separated by bars accepts only one of those words. */
+/* Set a text setting. If the unit lists words separated by bars, such as "on|off", refuse any other
+ * value. */
 static int set_text(struct config *config, const struct setting *setting, const char *given_as,
                     const char *value, struct err *err)
 {
@@ -327,7 +328,7 @@ bool setting_is_switch_value(const char *text)
     return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
 }
 
-/* A variable of Apache's proxies turns something on with any value but "" and "0". */
+/* Whether a variable of Apache's proxies turns a switch on: any value does but "" and "0". */
 static bool is_on(const char *value)
 {
     return value[0] != '\0' && strcmp(value, "0") != 0;
@@ -376,8 +377,8 @@ void config_set_defaults(struct config *config)
     }
 }
 
-/* Whether Kubernetes has set a variable: for a service named whiskloop it gives
- * WHISKLOOP_PORT=tcp://10.0.0.1:80 to each pod of the namespace. */
+/* Whether the variable is no setting, but comes from Kubernetes: for a service named whiskloop,
+ * Kubernetes sets WHISKLOOP_PORT=tcp://10.0.0.1:80 in each pod of the namespace. */
 static bool is_service_link(const char *name, const char *value)
 {
     return strcmp(name, SETTING_VARIABLE "PORT") == 0 && strstr(value, "://") != NULL;
@@ -394,7 +395,7 @@ int config_set_from_environment(struct config *config, struct err *err)
 
         assert(setting != NULL);
         value = getenv(synonyms[i].variable);
-        /* Ignore a variable that is off: another one may have turned the same switch on. */
+        /* a value that turns the switch on counts as 1; any other leaves the switch as it is */
         if (value != NULL && setting->kind == SETTING_SWITCH) {
             if (!(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
                 continue;

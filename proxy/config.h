@@ -37,7 +37,7 @@ struct config {
     const char *action_dir;
     const char *action;
     const char *main;
-    const char *functions; /* names of functions, separated by commas; "": only `main` */
+    const char *functions; /* functions that can be called, separated by commas; "": only `main` */
     const char *answers;
     const char *pass_headers;
     const char *user;
@@ -97,20 +97,20 @@ struct config {
     /* Not in the table `settings`: words of the command line, and options that may be repeated. */
     enum command_kind command;
     const char *command_name; /* the command's word, such as "pipe"; NULL: COMMAND_SERVE */
-    const char *file;         /* FILE of a command, LANGUAGE of new; NULL: the preloaded action */
-    const char *argument;     /* ARGUMENT of invoke, FOLDER of new; NULL: none */
+    const char *file;         /* FILE of a command, or LANGUAGE of new; NULL: not given */
+    const char *argument;     /* ARGUMENT of invoke, or FOLDER of new; NULL: not given */
     char *code;      /* owned; for test: the action's path, to which `file` points; NULL: none */
-    char *folder;    /* owned; for test: the folder with the examples; NULL: none */
+    char *folder;    /* owned; for test: the folder with input*.json; NULL: none */
     char **env;      /* NAME=value of each -e and of --env-file; owned; NULL: none */
     char **metadata; /* KEY=value of each -m; owned; NULL: none */
 
     /* Not in the table `settings`: options of Apache's ActionLoop proxy. */
-    bool debug;               /* -debug */
-    const char *compile_main; /* -compile: the function's name; NULL: serve */
-    const char *compile_env;  /* -env: JSON; NULL: none */
+    bool debug;               /* -debug is given */
+    const char *compile_main; /* -compile MAIN: name of the function; NULL: not given */
+    const char *compile_env;  /* -env JSON: variables for -compile; NULL: not given */
 
-    /* Not in the table `settings`: if another tool starts the image with a command of its own,
-     * `node --inspect=ADDRESS`, this is ADDRESS; "": it does not. */
+    /* Not in the table `settings`: the ADDRESS, if another tool has started the image with the
+     * command `node --inspect=ADDRESS`; else "". */
     char inspect_at[CONFIG_INSPECT_SIZE];
 };
 
@@ -123,14 +123,14 @@ enum setting_kind {
 };
 
 struct setting {
-    const char *name; /* --name, and WHISKLOOP_NAME */
+    const char *name; /* the option is --name, the variable is WHISKLOOP_NAME */
     enum setting_kind kind;
     size_t offset;     /* offset of the setting's member in struct config */
     uint64_t min;      /* smallest value; numbers only */
     uint64_t fallback; /* default of a number or a switch */
     uint64_t max;      /* largest value; numbers only */
     const char *text;  /* default of a text */
-    const char *unit;  /* for the help: "PORT", or the words that are accepted: "auto|on|off" */
+    const char *unit;  /* for the help: the kind of value, "PORT", or all values, "auto|on|off" */
     const char *help;  /* one sentence, without a full stop */
 };
 
@@ -146,7 +146,7 @@ extern const struct topic topics[];
 extern const size_t n_topics;
 
 #define SETTING_VARIABLE "WHISKLOOP_"
-#define SETTING_NAME_MAX 64 /* room for a variable's name, in bytes */
+#define SETTING_NAME_MAX 64 /* buffer size for a variable's name, in bytes */
 
 /* Find the setting name[0 .. n). NULL: there is none. */
 const struct setting *setting_find(const char *name, size_t n);

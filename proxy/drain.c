@@ -18,22 +18,22 @@
 #define DRAIN_LOOK_MS 20   /* interval of checks during a drain */
 #define FLUSH_MAX_MS  1000 /* longest wait for clients that are slow to read their replies */
 
-/* Whether no activation is left, running or waiting, and the command, if there is one, is done. */
+/* Whether all activations have ended, also those that waited, and the command (if any) is done. */
 static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
            (app->command == NULL || command_is_done(app->command));
 }
 
-/* Whether a client still waits for its reply, or the command for an answer. */
+/* Whether a client has not read its whole reply yet, or the command still runs an activation. */
 static bool is_asked(const struct app *app)
 {
     assert(app->command != NULL || app->server != NULL);
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Whether clients have had FLUSH_MAX_MS to read their replies since all work was done and the
- * drain's time was over (late). A stalled client must not delay the exit. */
+/* Whether clients have had FLUSH_MAX_MS to read their replies since the first call with `late`.
+ * late: the time for the drain is over, and a client that does not read must not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -45,12 +45,13 @@ static bool has_waited(struct app *app, bool late)
     return now_ms >= app->leave_at_ms;
 }
 
-/* Take the steps of the shutdown whose time has come. Called until the last one is done. */
+/* Do each step of the shutdown that is due now. Called again and again until the last step, which
+ * stops the loop. */
 static void drain_step(struct app *app)
 {
     struct service *service = &app->service;
     bool late = loop_now_ms(app->loop) >= app->drain_until_ms;
-    /* An action that is still loading has begun nothing: at Ctrl-C it is given up. */
+    /* An action that is still loading runs no activation yet, so Ctrl-C may end the loading. */
     bool ends_load = service->init != NULL && (late || app->interrupted);
 
     assert(service->draining);
@@ -72,7 +73,7 @@ static void drain_step(struct app *app)
     loop_timer_set(app->loop, &app->drain, loop_now_ms(app->loop) + DRAIN_LOOK_MS);
 }
 
-/* For how many milliseconds running activations may still go on. */
+/* Returns how many milliseconds are left for running activations. */
 static uint64_t late_ms(const struct app *app)
 {
     uint64_t now_ms = loop_now_ms(app->loop);
@@ -91,8 +92,8 @@ static void begin_draining(struct app *app)
         server_wind_down(app->server);
 }
 
-/* Called when --drain-delay is over, and begins the drain. Called again and again during the drain,
- * and checks whether it is complete. */
+/* Called when --drain-delay is over, to begin the drain. Then called every DRAIN_LOOK_MS, to check
+ * whether the drain is complete. */
 static void on_drain(struct loop_timer *timer)
 {
     struct app *app = container_of(timer, struct app, drain);
@@ -117,9 +118,9 @@ static void begin_leaving(struct app *app)
 }
 
 /* The first signal begins the shutdown: --drain-delay, then the drain. Each further signal ends the
- * current wait. SIGINT also gives up an action that is still loading, and the commands invoke and
- * test, which serve only the user who pressed Ctrl-C. SIGHUP is such a signal, too, unless it
- * reopens a log file or is ignored. */
+ * current wait. SIGINT also ends the loading of an action. It ends the commands invoke and test,
+ * too, since only the user who pressed Ctrl-C waits for them. SIGHUP acts like SIGTERM, unless it
+ * reopens a log file or was ignored when the program started. */
 static void on_signal(void *owner, int signo)
 {
     struct app *app = owner;
@@ -158,8 +159,8 @@ void drain_begin(struct app *app, uint64_t wait_ms)
     drain_step(app);
 }
 
-/* Whether the program was started with SIGHUP ignored, as nohup does. The loop reads signals from a
- * descriptor and gets this one all the same. */
+/* Whether the program was started with SIGHUP ignored, as by nohup. on_signal() needs to know: the
+ * loop reads signals from a descriptor, and so gets even an ignored SIGHUP. */
 static bool is_hangup_ignored(void)
 {
     struct sigaction action;

@@ -29,7 +29,7 @@ void greeting_say(const struct config *config, const struct service *service, un
         (void)snprintf(publish, sizeof(publish), "PORT=%u %s FILE", port, script);
     endpoint_url(config->listen, port, url, sizeof(url));
     (void)fprintf(stderr, "whiskloop: %s, runtime %s, ",
-                  port != 0 ? url : config->listen, /* port 0: a Unix socket */
+                  port != 0 ? url : config->listen, /* port is 0 for a Unix socket */
                   service->opts.fallback->name);
     if (service->gate.closed)
         (void)fprintf(stderr, "action of %s",

@@ -12,7 +12,7 @@ struct service;
 
 /* Say where the proxy listens, what it serves, and what to do next. Nothing is said if stderr is no
  * terminal. port: 0 for a Unix socket. origin: what named the preloaded action, such as "--action";
- * may be NULL unless such an action is being started. */
+ * NULL only if no preloaded action is being started. */
 void greeting_say(const struct config *config, const struct service *service, unsigned port,
                   const char *origin);
 /* Say that n_jobs activations still run, and that the proxy waits at most wait_ms for them.

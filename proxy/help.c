@@ -22,7 +22,7 @@ struct item {
     const char *help;
 };
 
-/* Options whose value is a pair, and which are no settings. */
+/* Options for pairs such as NAME=value. They are not in the table `settings`. */
 static const struct item pair_options[] = {
     {"-e NAME=value", "put NAME into the action's environment; may be repeated"},
     {"--env-file FILE", "the same with each line of FILE, as docker run --env-file does"},
@@ -84,14 +84,15 @@ static void format_default(const struct setting *setting, char *out, size_t size
                        setting_unit(setting));
 }
 
-/* fallback: a default that only the present command has; NULL: show the setting's default. */
+/* Print a setting's option, help and default. fallback: the default to print for one command
+ * instead of the setting's own default; NULL: none. */
 static void write_setting(FILE *file, const struct setting *setting, const char *fallback)
 {
     char left[SETTING_NAME_MAX];
     char value[64];
     auto_free char *text = NULL;
 
-    assert(setting != NULL); /* else a name in a command's list of options is misspelt */
+    assert(setting != NULL); /* if this fails, an option in the table `commands` is misspelt */
     (void)snprintf(left, sizeof(left), setting->kind == SETTING_SWITCH ? "--%s[=%s]" : "--%s %s",
                    setting->name, setting->unit);
     if (fallback != NULL)

@@ -39,9 +39,9 @@
 #include "precompile.h"
 #include "setup.h"
 
-#define FLUSH_MAX_MS 1000 /* longest wait at exit for a slow reader of the log */
-/* We tell malloc to keep up to this much freed memory, since large bodies would else cost thousands
- * of page faults each. Source: library-facts A3. */
+#define FLUSH_MAX_MS 1000 /* longest wait at exit for a slow reader of log or answers */
+/* We tell malloc to keep up to this much freed memory. Otherwise each large body would cost
+ * thousands of page faults. Source: library-facts A3. */
 #define KEEP_MALLOC_BYTES (64u << 20)
 
 static bool serves(const struct app *app)
@@ -57,9 +57,9 @@ static int fail(const struct err *err)
 
 /* ---- the start ---- */
 
-/* Actions use descriptors 0 to 3 by number, so none of ours may get such a number. Where one of the
- * four is closed, open /dev/null, but for the wrong direction: then every use of it fails, and an
- * answer is not lost in /dev/null without an error. */
+/* Actions use descriptors 0 to 3 by number, so no other file of ours may get such a number. If one
+ * of the four is closed, open /dev/null in its place, but for the wrong direction. Then every use
+ * of the descriptor fails, and no answer gets lost in /dev/null without an error. */
 static void occupy_low_descriptors(void)
 {
     for (int fd = 0; fd <= 3; fd++)
@@ -130,8 +130,9 @@ static void on_command_ended(void *owner, const struct err *err)
 static int begin_action(struct app *app, struct err *err)
 {
     const struct runtime *fallback = app->service.opts.fallback;
-    /* Whether the folder /action holds no preloaded action. In an ActionLoop image it holds
-     * versions of actions, and in an image for Apache's docker skeleton the default action. */
+    /* Whether the folder /action is used for other things than a preloaded action. An ActionLoop
+     * image keeps versions of actions there. An image for Apache's docker skeleton keeps the
+     * default action there. */
     bool is_theirs = app->setup.actionloop.on || default_action_is_own(&app->service);
     const struct config *config = &app->config;
     struct preloaded_opts opts = {.command = config->file != NULL ? config->command_name : NULL,
@@ -151,7 +152,7 @@ static int begin_action(struct app *app, struct err *err)
     assert(found <= 0 || preloaded.origin != NULL);
     assert(app->command == NULL || config->command_name != NULL);
     if (app->command != NULL)
-        preloaded.may_fail = false; /* for a command no /init will come */
+        preloaded.may_fail = false; /* no /init can follow: a command serves no HTTP */
     if (found < 0 && preloaded.may_fail) {
         log_warn("init.carried", log_text("origin", preloaded.origin),
                  log_text("failed", err->text));
@@ -227,7 +228,8 @@ static int run(struct app *app, struct err *err)
 {
     struct service *service = &app->service;
     bool is_command = !serves(app);
-    /* A command leaves nothing behind: it uses a temporary folder for actions, and not ./action. */
+    /* A command such as dev or invoke leaves no files behind: it unpacks actions in a temporary
+     * folder, not in ./action as in ActionLoop images. */
     bool is_temporary = app->config.command != COMMAND_SERVE && app->config.action_dir[0] == '\0';
     int result;
 
@@ -281,8 +283,8 @@ static int run(struct app *app, struct err *err)
 /* -compile: build the code on stdin and exit. */
 static int precompile(struct app *app, struct err *err)
 {
-    /* Compilers of ActionLoop images rename between ./action/N and their own folder, so both must
-     * be on one file system: openwhisk-contract, section 9. */
+    /* Compilers of ActionLoop images rename files between ./action/N and their own folder. That
+     * works only on one file system, so use ./action. Source: openwhisk-contract, section 9. */
     bool is_temporary = !app->setup.actionloop.on;
 
     assert(app->config.compile_main != NULL);

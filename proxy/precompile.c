@@ -32,7 +32,7 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
 
     assert(code.start == 0);
     free(envelope->code);
-    envelope->code = code.bytes; /* the code starts there: nothing was dropped from the buffer */
+    envelope->code = code.bytes; /* the code begins at the first byte: code.start is 0 */
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)
@@ -122,7 +122,7 @@ int precompile_run(struct loop *loop, const struct build_opts *build, const stru
                         err) == 0)
             result = build_and_write(&precompile, err);
     }
-    if (precompile.build.version > 0) { /* remove the build, even if its parent folder is kept */
+    if (precompile.build.version > 0) { /* remove what was built: in ./action it would stay */
         auto_free char *dir = store_path(build->store, precompile.build.version, "");
 
         (void)store_remove_tree(dir, REMOVE_MAX_MS);

@@ -23,10 +23,10 @@
 #include "config.h"
 #include "http/service.h"
 
-/* How long before its deadline an activation is abandoned. Negative: how long after its deadline,
- * which is more than a timer tick and a reply take. */
+/* An activation is abandoned this long before its deadline or, if the number is negative, after its
+ * deadline. 20 ms is more than a timer tick and a reply take together. */
 #define INVOKER_MARGIN_MS (-20)
-#define CLIENT_MARGIN_MS  50 /* so that the error still reaches the client before the deadline */
+#define CLIENT_MARGIN_MS  50 /* so that the error reaches the client before the deadline */
 
 /* ---- the log ---- */
 
@@ -38,7 +38,7 @@ int setup_log(const struct config *config, struct err *err)
     log_set_format(strcmp(config->log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
     if (level >= 0)
         log_set_level((enum log_level)level);
-    else if (config->debug) /* --log-level=auto */
+    else if (config->debug) /* the level is "auto" */
         log_set_level(LOG_DEBUG);
     else
         log_set_level(to_file ? LOG_INFO : LOG_WARN);
@@ -49,7 +49,7 @@ int setup_log(const struct config *config, struct err *err)
 
 #define FDS_OF_WORKER        10 /* for a worker's pipes, and for starting it */
 #define FDS_OF_OURS          48 /* for loop, log, listeners, refused clients, folders being read */
-#define CONNECTIONS_AT_LEAST 8  /* for clients, even if too few descriptors are left */
+#define CONNECTIONS_AT_LEAST 8  /* clients may always open this many, even if descriptors run out */
 
 static unsigned n_workers(const struct setup *setup)
 {
@@ -100,7 +100,7 @@ void setup_descriptors(struct setup *setup)
 #define PIPE_MAX_BYTES   (1u << 20) /* the kernel gives larger pipes to root only */
 #define PIPE_MIN_BYTES   65536      /* the default size of a pipe */
 #define PIPES_OF_WORKER  3          /* number of a worker's pipes that worker/spawn.c enlarges */
-#define PIPE_BUDGET_PART 2 /* use 1/2 of a user's limit: other containers may have the same uid */
+#define PIPE_BUDGET_PART 2 /* use 1/2 of a uid's pipe memory: other containers may share the uid */
 
 /* The number in a file of /proc; 0: the file cannot be read. */
 static uint64_t read_number(const char *path)
@@ -192,8 +192,9 @@ bool setup_is_in_build(void)
     return find_program(path) && strcmp(path, BUILD_PROGRAM) == 0;
 }
 
-/* The path of one of our folders: in_build if this program runs where it was built; else
- * `installed`, a path relative to the program, if that exists; else in_prefix. Caller frees. */
+/* Returns the path of a folder that belongs to this program; the caller frees it. If the program
+ * runs where it was built, this is in_build. Otherwise it is `installed`, a path relative to the
+ * program's folder, if that folder exists, or else in_prefix. */
 static char *own_dir(const char *in_build, const char *installed, const char *in_prefix)
 {
     char path[PATH_MAX];
@@ -255,7 +256,7 @@ static const struct runtime *load_runtimes(struct setup *setup, struct err *err)
     auto_free char *libexec = own_dir(BUILD_LIBEXEC_DIR, INSTALLED_LIBEXEC_DIR, PREFIX_LIBEXEC_DIR);
     const struct runtime *fallback;
 
-    /* An ActionLoop image may contain this program only, without our runtimes. */
+    /* An ActionLoop image may lack the folder of our runtimes. Then skip it, without an error. */
     if ((is_given || !setup->actionloop.on || access(dir, F_OK) == 0) &&
         runtimes_load(&setup->runtimes, dir, err) < 0)
         return NULL;
@@ -270,8 +271,8 @@ static const struct runtime *load_runtimes(struct setup *setup, struct err *err)
     return fallback;
 }
 
-/* PRELOADED_FOLDER, in which an image made for Apache's skeleton keeps its program. NULL: this is
- * another image, or settings name other folders. */
+/* Returns PRELOADED_FOLDER if this is an image made for Apache's docker skeleton, which keeps its
+ * program there. NULL: this is another kind of image, or settings name other folders. */
 static const char *skeleton_dir(const struct setup *setup, const struct runtime *fallback)
 {
     const struct config *config = setup->config;
@@ -282,8 +283,9 @@ static const char *skeleton_dir(const struct setup *setup, const struct runtime 
     return PRELOADED_FOLDER;
 }
 
-/* Open the folder for versions of the action. In ActionLoop images this is ./action, if it is
- * writable. */
+/* Open the folder for versions of the action. The first of these that applies is used: a temporary
+ * folder, if is_temporary is set; `skeleton`, if it is writable; --action-dir, if it is given;
+ * ./action, if it is writable and this is an ActionLoop image; a temporary folder. */
 static int open_store(struct setup *setup, const char *skeleton, bool is_temporary, struct err *err)
 {
     const char *dir = setup->config->action_dir;
@@ -300,9 +302,9 @@ static int open_store(struct setup *setup, const char *skeleton, bool is_tempora
     return store_open(&setup->store, NULL, err);
 }
 
-/* Whether we can do without a folder for actions, as on a read-only root without tmpfs. We can if
- * the action is a folder that is served in place. Code that needs a folder for actions is then
- * refused, for the reason `why`. */
+/* Whether we can do without a folder for unpacking actions, as on a read-only root without tmpfs.
+ * We can if the preloaded action is a folder, which is served in place. From then on, all code that
+ * must be unpacked is refused with the reason `why`. */
 static bool may_lack_store(struct setup *setup, const struct err *why)
 {
     const struct config *config = setup->config;
@@ -327,8 +329,8 @@ static bool names(char **command, const char *placeholder)
     return false;
 }
 
-/* Check that the action's user can read the launcher's files: after a checkout under a tight umask,
- * the folders may be accessible but not the files. */
+/* Check that the action's user can read the launcher's files. A checkout under a strict umask may
+ * leave folders that this user can enter, but files that this user cannot read. */
 static int check_launcher(const struct setup *setup, const struct runtime *runtime, struct err *err)
 {
     for (size_t i = 0; runtime->launch[i] != NULL; i++) {
@@ -363,7 +365,7 @@ static int check_runtime(const struct setup *setup, const struct runtime *runtim
         return 0;
     if (needs_libexec)
         return -1;
-    /* Only other runtimes need this folder: a warning is enough. */
+    /* This runtime does not use libexec, only others do: a warning is enough. */
     log_warn("setup.reach", log_text("failed", err->text));
     return 0;
 }
@@ -431,7 +433,7 @@ static uint64_t limit_ms(const struct config *config, uint64_t wanted_ms)
     return config->no_deadlines ? NO_LIMIT_MS : wanted_ms;
 }
 
-/* Have Node.js listen for a debugger at config->inspect_at. The variable is set in our own
+/* Have Node.js listen for a debugger at config->inspect_at. For this, set NODE_OPTIONS in our own
  * environment, so that a prewarmed interpreter gets it, too. */
 static void set_debugger(const struct config *config)
 {

@@ -34,8 +34,8 @@ struct setup {
     unsigned connections_max; /* most connections of clients, without the operator's */
 };
 
-/* How many microseconds to look for events before sleeping (base/busy_poll.h). 0: do not look,
- * because on a single processor that would keep the action from running. */
+/* How many microseconds the loop polls for events before it sleeps (base/busy_poll.h). 0: it sleeps
+ * at once, because on a single processor polling would keep the action from running. */
 uint64_t setup_busy_poll_us(const struct setup *setup);
 /* Raise our descriptor limit as far as possible, and set connections_max: clients may use what the
  * workers and the operator leave. Children keep the limit with which we were started. */
@@ -49,8 +49,8 @@ int setup_pipe_bytes(const char *soft_limit_file, unsigned n_workers);
 /* Open the proxy's own log, and set its level and format. 0, or -1. */
 int setup_log(const struct config *config, struct err *err);
 
-/* Set our environment, which children inherit, and the user that they run as. Reads /etc/passwd and
- * /etc/group. program: argv[0]. 0, or -1. */
+/* Set up what child processes get: our environment, which they inherit, and the user that they run
+ * as. Reads /etc/passwd and /etc/group. program: argv[0]. 0, or -1 with err. */
 int setup_children(struct setup *setup, const char *program, struct err *err);
 
 /* Load the runtimes, create the folder for actions and fill the service's options. is_temporary:

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "base/util.h"
 
-#define LINES_MAX     100000 /* most lines of a file, comments included */
+#define LINES_MAX     100000 /* most lines of an --env-file, comments included */
 #define SHOWN_OF_WORD 60
 #define BLANKS        " \t\n\v\f\r" /* which no variable's name may contain */
 

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * variables - NAME=value from the command line, or from a file with one per line.
+ * variables - read NAME=value from the command line, or from a file with one per line.
  */
 
 struct err;
 
-/* Append the word NAME=value (copied) to a NULL-terminated vector, or put it in the place of an
- * older value of NAME. option: the option whose value the word is, for error texts. 0, or -1: err
- * says why the word is invalid. */
+/* Add a copy of the word NAME=value to a NULL-terminated vector, in place of an older value of NAME
+ * if the vector has one. option: the option that the word was given for, such as -e, for error
+ * texts. 0, or -1: err says why the word is invalid. */
 int variables_add(char ***vector, const char *option, const char *word, struct err *err);
 
 /*
