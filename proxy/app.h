@@ -60,5 +60,5 @@ int listen_for_all(struct app *app, struct err *err);
  * there is one. Without a log file, SIGHUP does nothing if it was ignored at the start, as by
  * nohup. */
 void drain_init(struct app *app);
-/* Shut down without a signal. wait_ms: longest wait for running activations. */
+/* Begin the shutdown, without a signal. wait_ms: longest wait for running activations. */
 void drain_begin(struct app *app, uint64_t wait_ms);

@@ -223,7 +223,7 @@ static int no_such_command(const char *word, const char *more, struct err *err)
                    suggest.best);
 }
 
-/* Take a word that is neither an option nor its value: the command, its FILE or its ARGUMENT. */
+/* Store a word that is neither an option nor its value: the command, its FILE or its ARGUMENT. */
 static int set_from_word(struct config *config, const char *word, struct err *err)
 {
     const struct command_word *command = command_of_kind(config->command);
@@ -380,7 +380,7 @@ static enum config_result question_at(struct config *config, int argc, char **ar
 }
 
 /* Look for a question, such as --help: if there is one, no other argument counts. CONFIG_RUN: there
- * is none. The search stops where the command line of another program may begin, see
+ * is none. The search stops at a word with which the command line of another program may begin, see
  * is_for_others(). If that word is only the value of an option or the FILE of a command,
  * config_read() finds the questions after it. */
 static enum config_result look_for_questions(struct config *config, int argc, char **argv,
@@ -445,7 +445,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
     }
     if (check_words(config, err) < 0)
         return CONFIG_WRONG;
-    /* dev listens on this machine only, unless an address is given. */
+    /* The command dev listens on this machine only, unless an address is given. */
     if (config->command == COMMAND_DEV && config->listen == setting_find("listen", 6)->text)
         config->listen = DEV_LISTEN;
     if (config->command == COMMAND_DEV && config->file == NULL)

@@ -12,7 +12,7 @@
 
 struct err;
 
-#define DEV_LISTEN "127.0.0.1" /* where dev listens if no address is given */
+#define DEV_LISTEN "127.0.0.1" /* where the command dev listens if no address is given */
 
 enum config_result {
     CONFIG_RUN,
@@ -31,7 +31,7 @@ struct command_word {
     bool needs_file;     /* needs a word after it: FILE for invoke, LANGUAGE for new */
     bool takes_argument; /* may have a second word: ARGUMENT for invoke, FOLDER for new */
     const char *usage;   /* the command with its words, such as "pipe [FILE]" */
-    const char *help;    /* what it does, for the help */
+    const char *help;    /* what the command does, for the help */
     const char *example; /* a command line, for the help */
     const char *options; /* options that the command's help lists, separated by blanks */
 };
@@ -41,7 +41,7 @@ extern const size_t n_commands;
 /* The command of this kind. NULL for COMMAND_SERVE, which has no word on the command line. */
 const struct command_word *command_of_kind(enum command_kind kind);
 
-/* Read all settings: defaults, then variables of Apache's proxies, then WHISKLOOP_*, then
- * options. A later source wins. Reads the files of --env-file, too. Call config_done() whatever
- * the result. */
+/* Read all settings: defaults, then environment variables of Apache's proxies, then those named
+ * WHISKLOOP_*, then options. A later source wins. Reads the files of --env-file, too. Call
+ * config_done() whatever the result. */
 enum config_result config_read(struct config *config, int argc, char **argv, struct err *err);

@@ -143,7 +143,7 @@ static bool open_check(struct command *command, struct config *config, command_e
     return command->check != NULL;
 }
 
-/* Called when the loading of the action begins, and again while it takes long. Then tell the user,
+/* Called when the loading of the action begins. Called again while it takes long, to tell the user,
  * since the action may be in an endless loop. */
 static void on_slow(struct loop_timer *timer)
 {

@@ -123,14 +123,14 @@ enum setting_kind {
 };
 
 struct setting {
-    const char *name; /* the option is --name, the variable is WHISKLOOP_NAME */
+    const char *name; /* the option is --name, the environment variable WHISKLOOP_NAME */
     enum setting_kind kind;
     size_t offset;     /* offset of the setting's member in struct config */
     uint64_t min;      /* smallest value; numbers only */
     uint64_t fallback; /* default of a number or a switch */
     uint64_t max;      /* largest value; numbers only */
     const char *text;  /* default of a text */
-    const char *unit;  /* for the help: the kind of value, "PORT", or all values, "auto|on|off" */
+    const char *unit;  /* kind of value, such as "PORT", or all accepted values: "auto|on|off" */
     const char *help;  /* one sentence, without a full stop */
 };
 

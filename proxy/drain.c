@@ -18,7 +18,7 @@
 #define DRAIN_LOOK_MS 20   /* interval of checks during a drain */
 #define FLUSH_MAX_MS  1000 /* longest wait for clients that are slow to read their replies */
 
-/* Whether all activations have ended, also those that waited, and the command (if any) is done. */
+/* Whether no activation runs or waits any more, and the command, if there is one, is done. */
 static bool has_worked_off(const struct app *app)
 {
     return versions_n_jobs(&app->service) == 0 &&
@@ -32,8 +32,9 @@ static bool is_asked(const struct app *app)
     return app->command != NULL ? command_is_running(app->command) : server_n_open(app->server) > 0;
 }
 
-/* Whether clients have had FLUSH_MAX_MS to read their replies since the first call with `late`.
- * late: the time for the drain is over, and a client that does not read must not delay the exit. */
+/* Whether clients have had FLUSH_MAX_MS to read their replies since the first call in which
+ * `late` was true. late: the time for the drain is over, so that a client that does not read must
+ * not delay the exit. */
 static bool has_waited(struct app *app, bool late)
 {
     uint64_t now_ms = loop_now_ms(app->loop);

@@ -175,7 +175,7 @@ int setup_children(struct setup *setup, const char *program, struct err *err)
 
 /* ---- runtimes and folders ---- */
 
-/* The path of the program that runs. false: /proc does not tell it. */
+/* Set `path` to the path of the running program. false: /proc does not tell the path. */
 static bool find_program(char path[PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);

@@ -12,7 +12,7 @@
 
 #define LINES_MAX     100000 /* most lines of an --env-file, comments included */
 #define SHOWN_OF_WORD 60
-#define BLANKS        " \t\n\v\f\r" /* which no variable's name may contain */
+#define BLANKS        " \t\n\v\f\r" /* a variable's name must not contain these */
 
 int variables_add(char ***vector, const char *option, const char *word, struct err *err)
 {

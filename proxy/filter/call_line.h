@@ -23,8 +23,9 @@ enum call_form {
 struct call_line {
     const char *id; /* the id as JSON text, borrowed from the line; NULL: no id */
     size_t n_id;
-    struct contract_body body; /* points into the line, into `made` or, for null, to a static {} */
-    struct buf made;           /* owned; the body if it had to be built, else empty */
+    /* points into the line or into `made`; if the line's body is null, to a static {} */
+    struct contract_body body;
+    struct buf made; /* owned; the body if it had to be built, else empty */
 };
 
 /* Parse text[0 .. n). false: `why` says what is wrong; line->id is set if the id could be read. */

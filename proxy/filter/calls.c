@@ -223,7 +223,7 @@ static void set_id(struct call *call, const struct call_line *line)
     call->id = xasprintf("[%.*s,", (int)line->n_id, line->id);
 }
 
-/* Call this once the job's line is set: the job can then be given to the pool. */
+/* Call this after the job's line was set: from then on, the job may be given to the pool. */
 static void make_ready(struct calls *calls, struct call *call)
 {
     assert(call->job.line != NULL);

@@ -59,7 +59,7 @@ struct calls_opts {
 struct calls {
     struct calls_opts opts;
     struct list all;     /* all calls, oldest first */
-    struct list leaving; /* calls to be written, in this order; the first may be written in part */
+    struct list leaving; /* calls with something to write, in the order of writing */
     struct call *head;   /* the oldest call without an id that has not ended; NULL: none */
     struct call *next;   /* the next call to give to the pool; NULL: none */
     size_t n;            /* number of calls in `all` */

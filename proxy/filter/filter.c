@@ -135,7 +135,7 @@ static void look_at_reader(struct filter *filter)
 {
     if (!filter->outlet.left)
         return;
-    /* not stdout: if its reader leaves, outlet.err is set, and on_step() does not call this */
+    /* `left` is about a named pipe: if stdout loses its reader, on_step() sees outlet.err first */
     assert(filter->outlet.path != NULL);
     filter->outlet.left = false;
     if (filter->calls.n > 0)
@@ -145,8 +145,8 @@ static void look_at_reader(struct filter *filter)
     calls_drop(&filter->calls, filter->drop_up_to);
 }
 
-/* End the filter, since nothing can be written any more: with an error, unless the input ends
- * within THROUGH_MS and all answers are written. A parent that has read all answers may close our
+/* Nothing can be written any more: end the filter with an error. It is no error if all answers are
+ * written and the input ends within THROUGH_MS: a parent that has read all answers may close our
  * stdout before our stdin, as Python's Popen does. */
 static void end_without_reader(struct filter *filter)
 {

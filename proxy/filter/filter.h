@@ -28,7 +28,7 @@ struct filter_opts {
     uint64_t run_ms;     /* time limit of one activation */
     size_t line_max_bytes;   /* longest input line */
     size_t answer_max_bytes; /* limit for an answer, to name in error texts */
-    size_t held_max_bytes;   /* bytes of lines and answers held at which reading stops */
+    size_t held_max_bytes;   /* reading stops while so many bytes of lines and answers are held */
     enum call_form form;     /* how to read lines and to write results */
     /* write {"ready":true} when the action is ready, or a line that says why it is not */
     bool announces;

@@ -49,6 +49,6 @@ void inlet_want(struct inlet *inlet, bool wanted);
  * base/line.h. *end_at: the input offset at which the line ends. For a line that is too long, it is
  * where the bytes read so far end. */
 enum line_result inlet_next(struct inlet *inlet, const char **text, size_t *n, uint64_t *end_at);
-/* Input offset after everything written to us so far, including what the kernel says is still
- * unread. */
+/* The input offset after all bytes that were written to us so far. It includes the bytes that we
+ * have not read yet, whose number the kernel tells. */
 uint64_t inlet_seen(const struct inlet *inlet);
