@@ -15,8 +15,8 @@
 
 /* ---- an action's code: large, padded, with line ends ---- */
 
-/* Whether a character may stand between base64 characters. Go accepts only line ends; blanks come
- * from an unquoted `$(base64 FILE)` in a shell. */
+/* Whether a character may stand between base64 characters. Go's decoder accepts only line ends
+ * there. We also accept blanks: they come from an unquoted `$(base64 FILE)` in a shell. */
 static bool is_gap(char c)
 {
     return c == '\r' || c == '\n' || c == ' ' || c == '\t';

@@ -40,6 +40,6 @@ size_t base64_head(const char *text, size_t n, char *out, size_t size);
 
 /* Append n bytes as padded base64. */
 void base64_encode(struct buf *out, const char *bytes, size_t n);
-/* Decode padded or unpadded base64, line ends left out, and append the bytes. false: text[0 .. n)
- * is invalid, out is unchanged. */
+/* Decode base64 and append the bytes. The padding may be missing, and line ends in the text are
+ * skipped. false: text[0 .. n) is invalid, out is unchanged. */
 bool base64_decode(struct buf *out, const char *text, size_t n);

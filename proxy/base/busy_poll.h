@@ -16,11 +16,12 @@
 #define BUSY_POLL_SOON_US 250 /* after a sleep this short, looking for events would have paid */
 
 struct busy_poll {
-    uint64_t limit_us; /* setting: how long to look; 0: never */
+    uint64_t limit_us; /* setting: how long to look for events before sleeping; 0: never look */
     unsigned score;    /* the higher, the more of the last waits ended soon */
 };
 
-/* Whether to look for events before sleeping. false until the first waits have ended. */
+/* Whether to look for events before sleeping. false at first, until several waits have ended
+ * soon. */
 bool busy_poll_pays(const struct busy_poll *poll);
 
 /*

@@ -1,8 +1,8 @@
 /*
- * Two files of /proc/self give a group's folder: `cgroup` names the group, and `mountinfo` tells
- * where the hierarchy of groups is mounted and which part of it. Inside a container the mounted
- * part is often the group itself, under its name on the host. Then the mount point is the group's
- * folder.
+ * Two files of /proc/self tell which folder belongs to our control group. `cgroup` names the group.
+ * `mountinfo` has the mount point of the tree of all control groups, and the folder of that tree
+ * that is mounted there. Inside a container the mounted folder is often our group's own, under the
+ * name that it has on the host. Then the mount point itself is our group's folder.
  */
 
 #include "base/cgroup.h"
@@ -25,8 +25,9 @@ static char *cut(char **rest)
     return field != NULL && field[0] != '\0' ? field : NULL;
 }
 
-/* Find the name of our group, from a line like "4:memory:/path" (version 1) or else "0::/path"
- * (version 2). The caller frees it. NULL: we have no such group, and *version is 0. */
+/* Find the name of our control group for `controller`. It is the path in a line of
+ * /proc/self/cgroup like "4:memory:/path" (version 1) or, if there is none, "0::/path" (version 2).
+ * The caller frees the name. NULL: we are in no such group, and *version is 0. */
 static char *find_name(const char *controller, const char *root, int *version)
 {
     auto_file FILE *file = file_open(root, "proc/self/cgroup");
@@ -59,12 +60,13 @@ static char *find_name(const char *controller, const char *root, int *version)
 }
 
 struct mount {
-    const char *part;  /* the part of the hierarchy that is mounted; "/": all of it */
-    const char *point; /* the folder at which it is mounted */
+    const char *part;  /* the folder of the control group tree that is mounted; "/": all of it */
+    const char *point; /* the mount point: a folder of our file system */
 };
 
-/* Read a line like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory". false: this
- * is no mount of the controller's groups. */
+/* Parse a line of /proc/self/mountinfo, like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup
+ * rw,memory". false: the line is about another file system than the control groups of
+ * `controller`. */
 static bool read_mount(char *line, int version, const char *controller, struct mount *mount)
 {
     char *rest = line;
@@ -77,14 +79,14 @@ static bool read_mount(char *line, int version, const char *controller, struct m
     *behind = '\0';
     behind += strlen(" - ");
     behind[strcspn(behind, "\n")] = '\0';
-    for (int i = 0; i < 3; i++) /* skip two ids and the device */
+    for (int i = 0; i < 3; i++) /* skip the mount's id, its parent's, and the device */
         (void)cut(&rest);
     mount->part = cut(&rest);
     mount->point = cut(&rest);
     if (mount->part == NULL || mount->point == NULL)
         return false;
     type = cut(&behind);
-    (void)cut(&behind); /* skip the source, any word */
+    (void)cut(&behind); /* skip the name of what is mounted: it may be any word */
     if (type == NULL || behind == NULL)
         return false;
     if (version == 2)
@@ -165,9 +167,9 @@ static double cpu_quota(const char *root)
     long period_us = 0;
 
     cgroup_find(&group, "cpu", root);
-    if (cgroup_line(&group, "cpu.max", line, sizeof(line))) /* version 2; "max 100000": no quota */
+    if (cgroup_line(&group, "cpu.max", line, sizeof(line))) /* cgroup v2; "max 100000": no quota */
         (void)sscanf(line, "%ld %ld", &quota_us, &period_us);
-    if (cgroup_line(&group, "cpu.cfs_quota_us", line, sizeof(line))) /* version 1 */
+    if (cgroup_line(&group, "cpu.cfs_quota_us", line, sizeof(line))) /* cgroup v1 */
         (void)sscanf(line, "%ld", &quota_us);
     if (cgroup_line(&group, "cpu.cfs_period_us", line, sizeof(line)))
         (void)sscanf(line, "%ld", &period_us);

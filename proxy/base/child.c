@@ -29,7 +29,7 @@ void child_forget(int first_fd, unsigned flags)
     for (int signo = 1; signo < NSIG; signo++)
         (void)signal(signo, SIG_DFL);
     /* Before Linux 5.9 this fails. Then the child also holds our clients' connections open, until
-     * it ends. */
+     * the child ends. */
     (void)syscall(SYS_close_range, (unsigned)first_fd, ~0U, flags);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* last: a pending signal may end the child here */

@@ -19,9 +19,11 @@ enum err_kind {
 /* Lives on the caller's stack and owns nothing: there is nothing to free. */
 struct err {
     enum err_kind kind;
-    int os;           /* errno value; 0 when none applies */
-    char text[512];   /* one line without newline, cut when longer */
-    char detail[256]; /* more words, for the log only: test suites compare `text`; "": none */
+    int os;         /* errno value; 0 when none applies */
+    char text[512]; /* one line without newline, cut when longer */
+    /* More words, for the action's log and for a header of the reply. They are not in `text`, since
+     * OpenWhisk's test suites compare it. "": none. */
+    char detail[256];
 };
 
 /* Fill *err and return -1, so that a failing function can say `return err_set(...)`. */

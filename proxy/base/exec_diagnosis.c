@@ -14,7 +14,8 @@
 
 #include "base/util.h"
 
-#define SEGMENTS_MAX 64 /* most program headers read; the one for the loader is among the first */
+/* We read at most this many program headers. The one that names the loader is among the first. */
+#define SEGMENTS_MAX 64
 
 /* What we read of an ELF file. `machine` is valid for 32 and 64 bits and for either byte order. */
 struct program {

@@ -16,7 +16,8 @@
  */
 bool exec_diagnosis_explain(const char *path, int os, char *text, size_t size);
 
-/* Like exec_diagnosis_explain(), for failures whose error text clients compare, so that the
- * explanation may go to the log only: CRLF line ends, a missing interpreter, a file that is no
- * program, an environment that is too large. text is unchanged if it is none of these. */
+/* Like exec_diagnosis_explain(), but for other failures: CRLF line ends, a missing interpreter, a
+ * file that is no program, an environment that is too large. In any other case text is unchanged.
+ * OpenWhisk's test suites compare the error texts of these failures, so a failed start puts the
+ * explanation into err->detail, not into err->text. */
 void exec_diagnosis_detail(const char *path, int os, char *text, size_t size);

@@ -1,7 +1,7 @@
 /*
  * A vector of strings ends with NULL and has no length, as execve() wants it, so each function here
  * counts the strings again. Building a vector takes quadratic time. That is fine for the hundreds
- * of variables of an /init, and callers with input from outside limit the number.
+ * of variables of an /init. Callers that take strings from a client limit their number.
  */
 
 #include "base/exec_spec.h"
@@ -20,7 +20,7 @@ void exec_spec_done(struct exec_spec *spec)
     free(spec->shortfall);
     free(spec->instead_line);
     if (spec->instead != NULL)
-        exec_spec_done(spec->instead); /* has no `instead` itself: the recursion ends */
+        exec_spec_done(spec->instead); /* it has no `instead` of its own: no deep recursion */
     free(spec->instead);
     memset(spec, 0, sizeof(*spec));
 }
@@ -56,7 +56,7 @@ void strv_free(char ***vector)
 
 void strv_put(char ***vector, char *owned_variable)
 {
-    /* with the '=', so that PATH does not match PATHEXT */
+    /* The name is compared together with its '=', so that PATH does not match PATHEXT. */
     size_t head_len = strcspn(owned_variable, "=") + 1;
 
     assert(head_len > 1);

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * exec_spec - how to start one worker process. action/ derives this from the code and the manifest;
- * worker/ starts the process without knowing the language.
+ * exec_spec - how to start one worker process. action/ derives this from the action's code and from
+ * runtime.json, the manifest of the language's runtime. worker/ starts the process without knowing
+ * the language.
  */
 
 #include <stdbool.h>
@@ -16,7 +17,7 @@ struct privileges;
 enum answers {
     ANSWERS_AUTO,   /* descriptor 1 or 3: the one on which the first answer comes */
     ANSWERS_STDOUT, /* descriptor 1; what comes on descriptor 3 is log */
-    ANSWERS_FD3,    /* descriptor 3, as in ActionLoop */
+    ANSWERS_FD3,    /* descriptor 3, as in OpenWhisk's ActionLoop proxy */
 };
 
 /* All members are owned, except privileges. */
@@ -24,8 +25,9 @@ struct exec_spec {
     char **argv;     /* NULL-terminated; argv[0] is a path, or a name looked up in env's PATH */
     char **env;      /* NULL-terminated, each string NAME=value */
     char *cwd;       /* the worker's working folder, an absolute path */
-    char *shortfall; /* for the error if argv[0] is missing: what to install; NULL: not known */
-    /* If exec refuses argv or env: `instead` is started, and gets instead_line; NULL: nothing. */
+    char *shortfall; /* error text if argv[0] is missing: what to install; NULL: not known */
+    /* If exec refuses argv or env, we start `instead` and write instead_line to its descriptor 0.
+     * NULL: the start fails. */
     struct exec_spec *instead;
     char *instead_line;
     const struct privileges *privileges; /* borrowed; NULL: the worker has the proxy's own rights */

@@ -6,10 +6,11 @@
 
 #include "base/cgroup.h"
 
-#define SHARE     4 /* a quarter: the action needs more memory than we do for the same data */
+/* We may hold a quarter of the memory: for the same data the action needs more than we do. */
+#define SHARE     4
 #define MIN_BYTES (16u << 20) /* with less, large bodies would often be refused */
 
-/* The number in the group's file `name`; UINT64_MAX: no such file, or "max" for no limit. */
+/* The number in the control group's file `name`; UINT64_MAX: no such file, or "max" (no limit). */
 static uint64_t number_of(const struct cgroup *group, const char *name)
 {
     char line[64];
@@ -37,9 +38,9 @@ uint64_t held_default_max(const char *root)
     uint64_t above;
 
     cgroup_find(&group, "memory", root);
-    bytes = least(bytes, number_of(&group, "memory.max"));            /* version 2 */
-    bytes = least(bytes, number_of(&group, "memory.limit_in_bytes")); /* version 1 */
+    bytes = least(bytes, number_of(&group, "memory.max"));            /* cgroup v2 */
+    bytes = least(bytes, number_of(&group, "memory.limit_in_bytes")); /* cgroup v1 */
     if (cgroup_count(&group, "memory.stat", "hierarchical_memory_limit", &above))
-        bytes = least(bytes, above); /* version 1: includes the limits of the groups above ours */
+        bytes = least(bytes, above); /* cgroup v1: the least limit of our group and its ancestors */
     return bytes / SHARE > MIN_BYTES ? bytes / SHARE : MIN_BYTES;
 }

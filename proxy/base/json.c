@@ -31,12 +31,13 @@
 
 #define LEVELS_PER_WORD 64
 
-static const char too_deep[] = "exceeded max depth"; /* like Go, we do not name the byte */
+/* json_fault_say() prints this text alone. As in Go, it does not name the offending byte. */
+static const char too_deep[] = "exceeded max depth";
 
 enum next {
     NEXT_VALUE,
     NEXT_KEY,
-    NEXT_AFTER, /* a comma, or the end of the level */
+    NEXT_AFTER, /* a comma, or the end of the object or array */
     NEXT_NOTHING
 };
 
@@ -45,11 +46,11 @@ struct check {
     const uint8_t *end;   /* the position behind the text */
     const uint8_t *bad;   /* after a failure: the position of the offending byte */
     const char *what;     /* after a failure: the reason, as in struct json_fault */
-    size_t depth;         /* number of open levels */
+    size_t depth;         /* number of objects and arrays that are open */
     const char *wanted;   /* name of the top-level member to find; NULL: none */
     const uint8_t *found; /* behind the colon of the last member named `wanted`; NULL: none yet */
-    /* One bit per open level: 1 is an object, 0 an array. A word has no value until the first of
-     * its levels is opened. */
+    /* One bit per open object (1) or array (0), the outermost first. A word is not initialized
+     * before its first bit is used. */
     uint64_t objects[JSON_DEPTH_MAX / LEVELS_PER_WORD];
 };
 
@@ -71,7 +72,7 @@ static const uint8_t *check_escape(struct check *c, const uint8_t *at)
         return check_fail(c, at, "in string escape code");
     if (*at++ != 'u')
         return at;
-    /* Any four hex digits are valid: RFC 8259 8.2 leaves lone surrogates to the reader. */
+    /* Any four hex digits are valid: RFC 8259 8.2 allows lone surrogates, too. */
     for (int i = 0; i < 4; i++, at++)
         if (at == c->end || hex_value(*at) < 0)
             return check_fail(c, at, "in \\u hexadecimal character escape");
@@ -161,7 +162,7 @@ static const uint8_t *check_word(struct check *c, const uint8_t *at)
     return at;
 }
 
-/* Whether the string from `at` to `end`, with its quotes, equals `text` once unescaped. */
+/* Whether the quoted string [at, end) equals `text` when its escapes are replaced. */
 static bool is_spelled(const uint8_t *at, const uint8_t *end, const char *text)
 {
     return json_equals((struct json_slice){(const char *)at, (size_t)(end - at), JSON_STRING},
@@ -192,11 +193,11 @@ static inline const uint8_t *check_key(struct check *c, const uint8_t *at)
     if (at == c->end || *at != ':')
         return check_fail(c, at, "after object key");
     if (may_be_wanted(c, key) && is_spelled(key, key_end, c->wanted))
-        c->found = at + 1; /* of equal names the last counts, as in Go, Python and JavaScript */
+        c->found = at + 1; /* the last member of this name counts, as in Go, Python, JavaScript */
     return at + 1;
 }
 
-/* Open a level. false: JSON_DEPTH_MAX levels are open already. */
+/* Note that an object or array begins. false: JSON_DEPTH_MAX of them are open already. */
 static inline bool check_push(struct check *c, bool object)
 {
     uint64_t bit = UINT64_C(1) << (c->depth % LEVELS_PER_WORD);
@@ -211,7 +212,7 @@ static inline bool check_push(struct check *c, bool object)
     return true;
 }
 
-/* Whether the innermost open level is an object. */
+/* Whether the innermost open object or array is an object. */
 static inline bool check_in_object(const struct check *c)
 {
     size_t level = c->depth - 1;
@@ -219,8 +220,8 @@ static inline bool check_in_object(const struct check *c)
     return c->objects[level / LEVELS_PER_WORD] >> (level % LEVELS_PER_WORD) & 1;
 }
 
-/* Read a scalar, or the bracket or brace that opens a level. If the level is empty, also read its
- * closing bracket or brace. */
+/* Read a scalar, or the brace or bracket that opens an object or array. If the object or array is
+ * empty, also read its closing brace or bracket. */
 static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enum next *next)
 {
     *next = NEXT_AFTER;
@@ -234,7 +235,8 @@ static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enu
 
         if (!check_push(c, object))
             return check_fail(c, at, too_deep);
-        /* Only here may a level end without a value: after a comma, a value must follow. */
+        /* An object or array may end directly behind its opening brace or bracket, but not behind a
+         * comma. */
         at = skip_space(at + 1, c->end);
         if (at < c->end && *at == (object ? '}' : ']')) {
             c->depth--;
@@ -254,8 +256,8 @@ static inline const uint8_t *check_value(struct check *c, const uint8_t *at, enu
     }
 }
 
-/* Read what follows a value: a comma, or the end of the level. At depth 0 the document is complete,
- * and nothing is read. */
+/* Read what follows a value: a comma, or the brace or bracket that closes the object or array. At
+ * depth 0 the document is complete, and nothing is read. */
 static inline const uint8_t *check_after(struct check *c, const uint8_t *at, enum next *next)
 {
     bool object;

@@ -64,9 +64,10 @@ struct json_fault {
 enum json_kind json_check(const char *text, size_t n, struct json_fault *fault);
 
 /*
- * Describe a fault in one line, in the words of Go's encoding/json, which test suites compare:
- * "invalid character 'X' looking for beginning of value", "unexpected end of JSON input". Writes at
- * most size bytes, always NUL-terminated. text[0 .. n): the text that was checked.
+ * Describe a fault in one line, like "invalid character 'X' looking for beginning of value" or
+ * "unexpected end of JSON input". These are the words of Go's encoding/json: OpenWhisk's test
+ * suites compare them. Writes at most size bytes, always NUL-terminated. text[0 .. n): the text
+ * that was checked.
  */
 void json_fault_say(const struct json_fault *fault, const char *text, size_t n, char *out,
                     size_t size);

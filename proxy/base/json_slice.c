@@ -12,7 +12,8 @@
 #include "base/util.h"
 
 /*
- * This file has the part of json.h that cuts slices out of checked texts, and writes JSON.
+ * This file has the part of json.h that finds single values (slices) in checked texts, and the part
+ * that writes JSON.
  *
  * Since json_check() has accepted the text, a value can be skipped quickly: it is enough to find
  * its quotes, and to count brackets and braces without telling them apart. Loops still stop at
