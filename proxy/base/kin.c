@@ -23,34 +23,35 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define SCORE_MAX    1000 /* the highest oom_score_adj that the kernel accepts */
-#define SCORE_FROM   800  /* a mark, see kin.n_marks, is above this and above our own score */
-#define MARKS_MAX    64   /* with more children at a time, some share a mark */
-#define SPARED_MAX   64   /* most children that kin_spare() protects at a time */
-#define CHILDREN_MAX 4096 /* most children looked at per round; the next round sees the rest */
+#define SCORE_MAX 1000 /* the highest oom_score_adj that the kernel accepts */
+/* Each child gets an oom_score_adj of its own, called its mark: above this and above our score. */
+#define SCORE_FROM   800
+#define MARKS_MAX    64   /* we give at most 64 marks: if more children run, some share one */
+#define SPARED_MAX   64   /* kin_spare() protects at most this many children at a time */
+#define CHILDREN_MAX 4096 /* a round of killing handles at most this many; the next one the rest */
 #define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
 #define ROUNDS_MAX   200
-#define TEXT_BYTES   65536 /* most bytes read of the children's pids, as text */
+#define TEXT_BYTES   65536 /* we read at most this much of the list of our children's pids */
 #define PARENTS_MAX  64
-#define STATUS_BYTES 4096 /* most bytes read of /proc/PID/status; TracerPid is near its top */
+#define STATUS_BYTES 4096 /* we read only the top of /proc/PID/status, where TracerPid is */
 
 static struct {
     int score_fd;  /* our own oom_score_adj, open for writing; -1: it cannot be written */
     int own_score; /* our oom_score_adj before kin_begin() and after kin_finish() */
-    /* A mark is an oom_score_adj of its own, which all descendants of a child inherit: by it, we
-     * find what an ended child has left behind. Marks are 1 .. n_marks; 0: all children share mark
-     * 0, and no score is set. */
+    /* Each child gets a mark, which stands for an oom_score_adj. All descendants of the child
+     * inherit this score: by it, we find the processes that an ended child has left behind. Marks
+     * are 1 .. n_marks. If n_marks is 0, all children have mark 0, and no score is set. */
     unsigned n_marks;
     int first_score;                /* the oom_score_adj of mark 1 */
-    unsigned n_used[MARKS_MAX + 1]; /* per mark: children that run with it */
-    bool pending[MARKS_MAX + 1];    /* per mark: its children have ended; kill what they left */
-    unsigned rounds_left;           /* rounds of killing that may still follow */
-    bool has_user;                  /* kin_set_user() was called: `user` is valid */
+    unsigned n_used[MARKS_MAX + 1]; /* per mark: number of running children that have it */
+    bool pending[MARKS_MAX + 1]; /* per mark: its children have ended; kill processes they left */
+    unsigned rounds_left;        /* rounds of killing that may still follow */
+    bool has_user;               /* kin_set_user() was called: `user` is valid */
     uid_t user;
     pid_t spared[SPARED_MAX];
     unsigned n_spared;       /* kin_spare() calls so far; the oldest entries are overwritten */
     struct loop *loop;       /* borrowed; NULL until the first kin_end() */
-    struct loop_timer timer; /* runs the next round */
+    struct loop_timer timer; /* runs the next round of killing */
     bool open;
 } kin = {.score_fd = -1};
 
@@ -213,7 +214,7 @@ unsigned kin_mark(void)
             best = mark;
     assert(best <= kin.n_marks);
     kin.n_used[best]++;
-    kin.pending[best] = false; /* leftovers cannot be told from new processes any more */
+    kin.pending[best] = false; /* from now on the mark does not tell old processes from new ones */
     return best;
 }
 
@@ -275,7 +276,8 @@ static bool is_spared(pid_t pid)
     return false;
 }
 
-/* Whether one of our children, but none of kin_spare(), is this process or an ancestor of it. */
+/* Whether this process is one of our children, or descends from one. A child that kin_spare()
+ * protects does not count. */
 static bool descends_from_us(pid_t pid)
 {
     char text[STAT_MAX_BYTES];
@@ -325,7 +327,7 @@ static bool is_idle(void)
     return true;
 }
 
-/* Whether a process that we started, and that has ended, has left this child. */
+/* Whether this process was started by a child of ours that has ended, or by a descendant of it. */
 static bool is_left_behind(pid_t pid)
 {
     int score;
@@ -338,13 +340,14 @@ static bool is_left_behind(pid_t pid)
     mark = score - kin.first_score + 1;
     if (mark >= 1 && mark <= (int)kin.n_marks)
         return kin.pending[mark];
-    /* The score is none of our marks: the process has changed it. But with --user every child that
+    /* The process has no mark: it has changed its oom_score_adj. But with --user every child that
      * runs as this user belongs to the action. */
     return is_idle() && is_users(pid);
 }
 
-/* Kill the children for which is_left_behind() is true, except those that the loop watches. loop:
- * NULL: kill all children. Those of kin_spare() always live on. Returns how many were killed. */
+/* Kill the children for which is_left_behind() is true. Children that `loop` watches are not
+ * killed. loop is NULL: kill all children. A child that kin_spare() protects is never killed.
+ * Returns how many were killed. */
 static size_t kill_round(const struct loop *loop)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));

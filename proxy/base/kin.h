@@ -28,39 +28,39 @@ struct loop;
  * exist already were inherited through exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
-/* Tell that all actions run as this user. A process that has changed its oom_score_adj has no mark
- * any more. From now on such children of ours are killed, too, if they run as this user, but only
- * when no process that got a mark is running. */
+/* Tell that all actions run as this user. A process of an action that has changed its oom_score_adj
+ * has lost its mark. If such a process becomes our child and runs as this user, kin_end() kills it,
+ * too, but only while no child that has a mark is running. */
 void kin_set_user(uid_t uid);
 /* Whether a signal has stopped this process; false also if its /proc files cannot be read. */
 bool kin_is_stopped(pid_t pid);
 /* Processor time of all threads of this process, in milliseconds; 0 also if its /proc files cannot
  * be read. */
 uint64_t kin_used_ms(pid_t pid);
-/* Kill the process that traces this one, as a debugger does, if it descends from us: we do not
- * learn that `pid` is dead until its tracer has ended or has waited for it. */
+/* If process `pid` has a tracer, such as a debugger, and the tracer descends from us, kill the
+ * tracer: we do not learn that `pid` is dead until the tracer has ended or has waited for `pid`. */
 void kin_untrace(pid_t pid);
 /* Never kill this child, although it is not watched by the loop. */
 void kin_spare(pid_t pid);
 
-/* Choose a mark for a child that will be started: the one that the fewest running children have.
- * Give it back with kin_end() or kin_unmark(). */
+/* Choose a mark (it stands for an oom_score_adj) for a child that will be started: the one that the
+ * fewest running children have. Give the mark back with kin_end() or kin_unmark(). */
 unsigned kin_mark(void);
-/* Processes started between kin_begin() and kin_finish() get the mark. This costs two system
- * calls. */
+/* Processes that we start between kin_begin() and kin_finish() get the mark: they inherit our own
+ * oom_score_adj, which kin_begin() sets to the mark's value. This costs two system calls. */
 void kin_begin(unsigned mark);
 void kin_finish(void);
-/* Mark a process that was started by another process, not by us. */
+/* Give the mark to a process that was started by another process, not by us. */
 void kin_mark_process(pid_t pid, unsigned mark);
 /* Give back a mark with which nothing was started. */
 void kin_unmark(unsigned mark);
 
 /*
- * Call when the process started with this mark is dead: kills its descendants that are left, and
- * later, from the loop, processes that these have started meanwhile. If several starts share the
- * mark, nothing is killed until the last of them has ended.
+ * Call when a child with this mark is dead. Kills the descendants that the child has left. The loop
+ * later kills processes that these descendants have started meanwhile. If several children share
+ * the mark, nothing is killed until the last of them is dead.
  */
 void kin_end(struct loop *loop, unsigned mark);
-/* Kill all children except those of kin_spare(), and wait at most KIN_END_MS until they are dead.
- * Survivors are reported in our log. */
+/* Kill all children except those that kin_spare() protects. Wait until they are dead, at most
+ * KIN_END_MS. Survivors are reported in our log. */
 void kin_end_all(void);

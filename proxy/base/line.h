@@ -13,9 +13,10 @@
 #include "base/buf.h"
 
 enum line_result {
-    LINE_NONE,     /* no whole line yet: add more bytes */
-    LINE_READY,    /* one line handed out */
-    LINE_TOO_LONG, /* told once per line longer than max_bytes: its first bytes are handed out */
+    LINE_NONE,  /* no whole line yet: add more bytes */
+    LINE_READY, /* one line handed out */
+    /* A line is longer than max_bytes: its first bytes are handed out, and the rest is dropped. */
+    LINE_TOO_LONG,
 };
 
 /* Invariant: seen <= bytes held. */
@@ -23,7 +24,7 @@ struct line {
     struct buf buf;
     size_t seen;      /* bytes at the front already searched for a newline */
     size_t max_bytes; /* longest line accepted, newline not counted */
-    bool skipping;    /* the next bytes, up to a newline, belong to a line told as too long */
+    bool skipping; /* LINE_TOO_LONG was returned: drop the rest of this line, up to the newline */
 };
 
 void line_init(struct line *line, size_t max_bytes);
@@ -41,7 +42,8 @@ void line_added(struct line *line, size_t n);
 enum line_result line_next(struct line *line, const char **text, size_t *n);
 
 /* Set *text to the bytes not yet handed out, such as an unfinished last line, without consuming
- * them. Returns their number; 0, with *text unchanged, inside a line told as too long. */
+ * them. Returns their number. After LINE_TOO_LONG, until that line's newline: returns 0, and leaves
+ * *text unchanged. */
 size_t line_rest(const struct line *line, const char **text);
 
 /* Drop n bytes at the front; the next line starts after them. */

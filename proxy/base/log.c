@@ -24,7 +24,7 @@
 
 /* A pipe that poll() reports writable takes this much without blocking. */
 #define LINE_MAX_BYTES PIPE_BUF
-#define TEXT_MAX_BYTES 512 /* of a field's text; JSON escapes may make it six times as long */
+#define TEXT_MAX_BYTES 512 /* longest text of a field; JSON escapes may make it six times as long */
 #define CUT_JSON       ",\"cut\":true"
 #define CUT_TEXT       " cut=true"
 #define END_BYTES      16 /* room for CUT_JSON or CUT_TEXT, the brace and the newline */
@@ -35,7 +35,7 @@ enum log_level log_threshold = LOG_WARN;
 
 static struct {
     enum log_format format;
-    const char *path; /* of the log file, borrowed; NULL: lines go to stderr */
+    const char *path; /* path of the log file, borrowed; NULL: lines go to stderr */
     int fd;
     bool torn;         /* the last write() left an incomplete line */
     int64_t n_dropped; /* lines dropped since the last one written */
@@ -69,7 +69,7 @@ int log_open(const char *path, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
-    (void)signal(SIGXFSZ, SIG_IGN); /* else this signal kills us at the file size limit */
+    (void)signal(SIGXFSZ, SIG_IGN); /* this signal would kill us at the log's file size limit */
     log_close();
     out.path = path;
     out.fd = fd;

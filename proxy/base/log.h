@@ -32,7 +32,7 @@ enum log_level {
     LOG_ERROR,
     LOG_WARN,
     LOG_INFO,
-    LOG_DEBUG, /* also a line per activation */
+    LOG_DEBUG, /* everything above, and a line per activation */
 };
 
 enum log_format {
@@ -50,7 +50,7 @@ struct log_field {
     bool absent; /* no value: omit the field */
 };
 
-/* The level called off, error, warn, info or debug; -1: no such level. */
+/* Returns the level that has this name (off, error, warn, info or debug); -1: no such level. */
 int log_level_from_name(const char *name);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);

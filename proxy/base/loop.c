@@ -28,9 +28,9 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define LOOP_LOOK_MS   1000    /* with timers set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a wait this much too long may be a freeze: see give_back() */
-#define LOOP_POSTS_MAX 1000    /* most pieces of posted work per turn; more is a bug */
+#define LOOP_LOOK_MS   1000    /* while timers are set, the clock is read at least this often */
+#define LOOP_FROZEN_US 1000000 /* a wait this much too long may mean that SIGSTOP froze us */
+#define LOOP_POSTS_MAX 1000    /* a turn of the loop runs at most so many posted functions */
 
 /* What the kernel said of our processor time when we last asked. */
 struct runtime_seen {
@@ -43,19 +43,19 @@ struct loop {
     struct loop_watch signals;
     struct loop_watch alarm; /* timerfd for waits under 1 ms, which epoll_wait() cannot do */
     struct list timers;      /* by at_us, soonest first */
-    struct list posts;       /* in order of posting */
+    struct list posts;       /* work posted by loop_post(), oldest first */
     struct list children;    /* watched and not reaped yet */
-    uint64_t now_us;         /* loop time; 0: not read yet in this turn */
+    uint64_t now_us;         /* CLOCK_MONOTONIC minus frozen_us; 0: read it when next needed */
     uint64_t looked_at_us;   /* the last reading of CLOCK_MONOTONIC */
     uint64_t may_wait_us;    /* longest wait planned since looked_at_us */
-    uint64_t frozen_us;      /* sum of all freezes; loop time leaves them out */
+    uint64_t frozen_us;      /* total time for which we were frozen (SIGSTOP, docker pause) */
     struct runtime_seen seen;
     struct busy_poll busy_poll;
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
     bool children_changed;
-    bool hurried; /* the next turn does not wait */
-    bool noticed; /* in this turn a watched descriptor was readable or writable */
+    bool hurried; /* the next turn of the loop does not wait */
+    bool noticed; /* in this turn of the loop a watched descriptor was readable or writable */
     bool stopped;
 };
 
@@ -149,7 +149,7 @@ uint64_t loop_clock_ns(void)
  * Called after a wait that was much too long. If we were frozen (not runnable), subtract that time
  * from loop time, so that all deadlines move. If we were starved (runnable, but without a
  * processor), deadlines stay: the action may be the cause, and must not gain time by it. since_us:
- * the time since the clock was last read. loop->seen was read at most a second before that.
+ * the time since the clock was last read. loop->seen is at most a second older than that.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {
@@ -162,7 +162,7 @@ static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
         log_info("loop.starved", log_count("ms", since_us / 1000));
         return;
     }
-    loop->frozen_us += frozen_us; /* planned wait included: it is unknown when the freeze began */
+    loop->frozen_us += frozen_us; /* includes the planned wait: when the freeze began is unknown */
     log_info("loop.frozen", log_count("ms", frozen_us / 1000));
 }
 
@@ -267,15 +267,15 @@ bool loop_child_is_watched(const struct loop *loop, pid_t pid)
     return false;
 }
 
-/* A child may have made its parent its tracer, by PTRACE_TRACEME. Then each signal, and exec, which
- * raises SIGTRAP, stops it for us. Let it go on, untraced. */
+/* A child may have made us its tracer, by PTRACE_TRACEME. Then the child stops at each signal, and
+ * at exec, which raises SIGTRAP. Stop tracing, so that the child goes on. */
 static void let_go(pid_t pid, int signo)
 {
     uintptr_t passed = signo == SIGTRAP ? 0 : (uintptr_t)signo;
 
     assert(pid > 0 && signo > 0);
     if (ptrace(PTRACE_DETACH, pid, NULL, (void *)passed) < 0)
-        (void)kill(pid, SIGKILL); /* we may not use ptrace(), but must not leave it stopped */
+        (void)kill(pid, SIGKILL); /* ptrace() is forbidden: do not leave the child stopped */
 }
 
 /* As PID 1 or subreaper we inherit orphans: reap all children, but report only those that are
@@ -340,8 +340,8 @@ void loop_timer_clear(struct loop_timer *timer)
     list_remove(&timer->node);
 }
 
-/* Run only timers that are due now. If a callback sets a timer to the past, it runs in the next
- * turn, so that descriptors are served in between. */
+/* Run only timers that are due now. If a callback sets a timer to the past, that timer runs in the
+ * next turn of the loop, so that descriptors are served in between. */
 static void run_timers(struct loop *loop)
 {
     struct list due;
@@ -385,7 +385,7 @@ static bool has_work(const struct loop *loop)
     return loop->children_changed || loop->hurried || !list_empty(&loop->posts);
 }
 
-/* How long this turn may wait for events. */
+/* How many milliseconds this turn of the loop may wait for events. */
 static int32_t wait_ms(struct loop *loop)
 {
     uint64_t now_us;
@@ -398,7 +398,7 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = UINT64_MAX / 2; /* no timers: a freeze does no harm, detect none */
+        loop->may_wait_us = UINT64_MAX / 2; /* no deadlines that frozen time could use up */
         return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;
@@ -436,8 +436,8 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Run posted work, also what this work posts, but not without limit: the rest runs in the next
- * turn, so that descriptors are served in between. */
+/* Run posted work, and what this work posts. After LOOP_POSTS_MAX pieces leave the rest to the next
+ * turn of the loop, so that descriptors are served in between. */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
@@ -455,8 +455,8 @@ static void run_ready(struct loop *loop, int32_t wait)
 {
     assert(wait >= 0);
     loop->now_us = 0;
-    /* h2o_evloop_run() returns -1 if a signal that we do not block (SIGCONT after a freeze)
-     * interrupts it: the next turn goes on. */
+    /* h2o_evloop_run() returns -1 if a signal that we do not block (SIGCONT after SIGSTOP)
+     * interrupts it. That is no error: the next turn of the loop waits again. */
     (void)h2o_evloop_run(loop->h2o, wait);
 }
 

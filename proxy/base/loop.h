@@ -24,22 +24,25 @@ struct st_h2o_socket_t;
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop **loop);
 /* A descriptor, owned by the loop, that is readable while a signal waits to be read by loop_run().
- * Code that blocks before the loop runs polls it, so as to give up when a signal comes. */
+ * Code that has to block before loop_run() is called polls this descriptor, too, and gives up when
+ * a signal comes. */
 int loop_signal_fd(const struct loop *loop);
-/* Run turn after turn until loop_stop() is called. */
+/* Serve events until loop_stop() is called. A turn waits for events once and handles them. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* Before sleeping, look for events for limit_us, but only while events follow each other that fast
- * (base/busy_poll.h). 0, the initial value: never. */
+/* Before sleeping, look for events for limit_us without sleeping. This is done only while most
+ * waits for events end that soon (base/busy_poll.h). 0, the initial value: never. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
-/* Do not wait for events in the next turn: libh2o has work to do that no descriptor announces. */
+/* Do not wait for events in the next turn of the loop: libh2o has work to do that no descriptor
+ * announces. */
 void loop_hurry(struct loop *loop);
-/* Loop time at the start of this turn, in milliseconds. */
+/* Loop time in milliseconds: CLOCK_MONOTONIC minus the times for which the process was frozen. Read
+ * after each wait for events, then unchanged until the next wait. */
 uint64_t loop_now_ms(const struct loop *loop);
 /* Like loop_now_ms(), in microseconds. */
 uint64_t loop_now_us(const struct loop *loop);
-/* CLOCK_MONOTONIC in nanoseconds, read by this call. Use it to measure; use loop time to decide
- * what is due. */
+/* CLOCK_MONOTONIC in nanoseconds, read by this call. Use it to measure durations. To decide what is
+ * due, use loop_now_ms(). */
 uint64_t loop_clock_ns(void);
 /* libh2o's own loop object, for http/server.c only. */
 void *loop_h2o(struct loop *loop);
@@ -100,7 +103,7 @@ void loop_watch_open(struct loop *loop, struct loop_watch *watch, int fd);
 void loop_watch_close(struct loop_watch *watch);
 /* Move the descriptor of an open watch to a closed one. The callbacks are not moved. */
 void loop_watch_move(struct loop_watch *from, struct loop_watch *to);
-/* Call on_readable in each turn in which there is something to read. NULL: stop. */
+/* Call on_readable in each turn of the loop in which there is something to read. NULL: stop. */
 void loop_watch_read(struct loop_watch *watch, loop_watch_fn *on_readable);
 /* Call on_writable once, when there is room to write. NULL: stop. */
 void loop_watch_write(struct loop_watch *watch, loop_watch_fn *on_writable);

@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 
-#define OUTPUT_KEEP_BYTES  16384  /* bytes of memory kept while nothing is pending */
-#define OUTPUT_EARLY_BYTES 262144 /* with this many pending, write before the turn ends */
+#define OUTPUT_KEEP_BYTES 16384 /* bytes of memory kept while nothing is pending */
+/* With this many bytes pending, write at once, not at the end of the loop's turn. */
+#define OUTPUT_EARLY_BYTES 262144
 
 static void on_writable(struct loop_watch *watch)
 {
@@ -58,7 +59,8 @@ void output_flush(struct output *output)
             loop_watch_write(&output->stream.watch, on_writable);
             break;
         } else if (errno != EINTR) {
-            /* after other errors go on: a full disk may have room again later */
+            /* EPIPE: no reader, so drop all later bytes, too. After other errors later bytes are
+             * still written: a full disk may have room again. */
             output->broken = errno == EPIPE;
             output->n_dropped += buf_len(&output->pending);
             buf_drop(&output->pending, buf_len(&output->pending));
@@ -88,8 +90,8 @@ static void add(struct output *output, const void *owner, const char *bytes, siz
     output->line_owner = bytes[n - 1] == '\n' ? NULL : owner;
     if (buf_len(&output->pending) < OUTPUT_EARLY_BYTES)
         loop_post(output->loop, &output->flush);
-    else if (list_empty(&output->waiters)) /* output_flush() would call a waiter inside this call */
-        output_flush(output);
+    else if (list_empty(&output->waiters))
+        output_flush(output); /* not with waiters: it would call on_room() inside output_add() */
 }
 
 void output_add(struct output *output, const void *owner, const char *bytes, size_t n)

@@ -148,8 +148,8 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 
 /* ---- files, in the proxy ---- */
 
-/* Change the group before the user, as is usual: setresuid(), unlike setfsuid(), takes away the
- * right to change the group. privileges_return() goes in reverse order. */
+/* Change the group first, as is usual: after setresuid() a process may no longer change its group.
+ * After setfsuid() it may, so here the order is free. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))

@@ -1,6 +1,6 @@
 /*
- * Call access() in a child that has become the user: only the kernel takes groups, capabilities and
- * ACLs into account.
+ * Call access() in a child process that runs as the action's user: only the kernel takes groups,
+ * capabilities and ACLs into account.
  */
 
 #include "base/reach.h"
@@ -19,7 +19,8 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-#define PARTS_MAX 200 /* most components checked: a component's number must fit an exit status */
+/* We check at most so many components of a path: a component's number must fit an exit status. */
+#define PARTS_MAX 200
 #define CANNOT    255 /* exit status: the child failed before it could check */
 
 static_assert(PARTS_MAX < CANNOT, "no component has the number that means failure");
@@ -36,7 +37,8 @@ static size_t length_of_parts(const char *path, int n)
     return len;
 }
 
-/* Called in the child. Returns the number of the first inaccessible component, from 1; 0: none. */
+/* Called in the child process. Returns the number of the first component of the path that is not
+ * accessible, counted from 1; 0: all are. */
 static int closed_part(char *path, int mode)
 {
     for (int n = 1; n <= PARTS_MAX; n++) {
@@ -54,8 +56,8 @@ static int closed_part(char *path, int mode)
     return 0;
 }
 
-/* Call closed_part() in a child that runs as the user. Returns what it returns, or 0 (all parts are
- * accessible) if there is no such child. */
+/* Call closed_part() in a child that runs as the action's user, and return its result. If the child
+ * cannot be started or cannot become that user, return 0, as if all components were accessible. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};
@@ -77,8 +79,8 @@ static int look_as_user(const struct privileges *privileges, char *path, int mod
         if (changed == pid) /* a process of that user stopped the child: do not wait for ever */
             (void)kill(pid, SIGKILL);
     }
-    /* Remove this child's SIGCHLD, so that it does not wake the loop. No other child's can be lost:
-     * the loop watches none yet. */
+    /* Remove this child's pending SIGCHLD, so that it does not wake the loop. No SIGCHLD of another
+     * child can be lost here: the loop watches no child yet. */
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGCHLD);
     (void)sigtimedwait(&ends, NULL, &no_time);

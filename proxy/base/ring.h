@@ -9,8 +9,8 @@
  * launcher is dead, the proxy reads the pipe to its end, and takes what follows in the stream from
  * here.
  *
- * Descriptor RING_FD of the launcher is a sealed memfd that holds this struct. Launchers that use
- * it have "ring" in their ready line. Source: runtime/README.md.
+ * Descriptor RING_FD of the launcher is a sealed memfd that holds this struct. A launcher that uses
+ * it says so in its first line, the ready line {"ok":true,"ring":true}. Source: runtime/README.md.
  */
 
 #include <stdatomic.h>

@@ -192,7 +192,8 @@ static inline const uint8_t *scan_until(const uint8_t *start, const uint8_t *fro
     return at;
 }
 
-/* Each function below returns the first byte of its set in [at, end), or end when there is none. */
+/* Each function below returns the position of the first byte in [at, end) that it looks for, or end
+ * if there is none. */
 
 /* Finds what may end a string or make it invalid, in a text not checked yet: a quote, a backslash,
  * a control byte, a non-ASCII byte. start: where the text begins. */

@@ -9,7 +9,8 @@
 #define SENTINEL_LEN (sizeof(SENTINEL) - 1)
 
 /* Change every sentinel in bytes[0 .. n) to lower case, so that OpenWhisk does not take it for one.
- * For text from others that we write to our streams. */
+ * Call this for text that a client or an action determines, before we write it to our stdout or
+ * stderr. */
 static inline void sentinel_disarm(char *bytes, size_t n)
 {
     char *at = bytes;

@@ -4,8 +4,8 @@
  * shown - which keys of an activation become environment variables.
  *
  * Setting a variable takes time in proportion to the number of variables, so a request with 100,000
- * keys must not set them all. Launchers in C use this file; those in other languages follow the
- * rule in runtime/README.md, Lines in.
+ * keys must not set them all. Launchers in C use this file. Launchers in other languages implement
+ * the same limits themselves; runtime/README.md states them in section "Lines in".
  */
 
 #include <assert.h>
@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SHOWN_OTHERS_MAX    256  /* the first so many keys become variables, whatever their names */
+#define SHOWN_OTHERS_MAX    256  /* the first 256 keys become variables, whatever their names */
 #define SHOWN_KEY_MAX_BYTES 1024 /* longer keys never become variables */
 
-/* Keys that come from the platform, or that the proxy adds from a client's headers: they become
- * variables even after the first SHOWN_OTHERS_MAX keys. */
+/* Keys that OpenWhisk sends, or that the proxy adds from a client's headers: they become variables
+ * even after the first SHOWN_OTHERS_MAX keys. */
 static const char *const shown_platform[] = {
     "namespace", "action_name", "action_version", "activation_id", "transaction_id",
     "deadline",  "api_host",    "api_key",        "traceparent",   "tracestate",

@@ -21,8 +21,8 @@ void stream_init(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Watch fd, which the stream then owns. shared: a descriptor that others use, too: fd becomes its
- * duplicate, and the file that fd had is closed; -1: fd keeps its file. */
+/* Watch fd, which the stream then owns. shared: a descriptor whose file description other processes
+ * use, too; fd, so far a placeholder, is made its duplicate. shared is -1: fd is used as it is. */
 static void adopt(struct stream *stream, struct loop *loop, int fd, int shared, mode_t mode)
 {
     assert(stream->fd < 0);

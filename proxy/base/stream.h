@@ -18,7 +18,7 @@
 
 struct err;
 
-#define STREAM_PIPE_BYTES (1 << 20) /* for pipe_bytes, if the stream carries much data */
+#define STREAM_PIPE_BYTES (1 << 20) /* value of pipe_bytes for streams that carry much data */
 
 struct stream {
     struct loop_watch watch; /* open if the loop can watch the stream: it cannot watch a file */
@@ -26,7 +26,7 @@ struct stream {
     bool is_pipe;            /* a pipe, named or not */
     bool is_socket;
     bool is_shared; /* fd shares its file description with others, and may be blocking */
-    int pipe_bytes; /* set by the owner: capacity to ask for if it is a pipe; 0: the default */
+    int pipe_bytes; /* setting: if fd is a pipe, try to give it this capacity; 0: the default one */
 };
 
 void stream_init(struct stream *stream);

@@ -5,9 +5,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define WORD_MAX     48 /* longer words are not compared; known words are shorter */
-#define PREFIX_MIN   2  /* a word this long is near any that begins with it: node, nodejs */
-#define LETTERS_EACH 3  /* a word is near with one mistake, or one for each so many letters */
+#define WORD_MAX 48 /* longer words are not compared; known words are shorter */
+/* Words are near if one begins with the other, and the shorter has at least 2 letters: node and
+ * nodejs. */
+#define PREFIX_MIN 2
+/* Words are also near if they differ by one mistake, or by at most one mistake for each 3 letters
+ * of the shorter word. */
+#define LETTERS_EACH 3
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -21,8 +25,9 @@ static bool is_same(char a, char b)
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* How many mistakes make a of b: letters inserted, deleted, changed or swapped (optimal string
- * alignment). Of the table of distances between their beginnings only three rows are kept. */
+/* The distance of a and b: how many letters to insert, delete, change or swap with a neighbour to
+ * turn b into a (optimal string alignment). Row i of the table has the distances of a's first i
+ * letters to each beginning of b. Only the last three rows are kept. */
 static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     unsigned rows[3][WORD_MAX + 1];

@@ -7,7 +7,9 @@
 
 #include "base/util.h"
 
-#define STAT_TIMES      11 /* fields between the name and the times: 3 (state) to 13 in proc(5) */
+/* Number of fields of /proc/PID/stat between the program's name and the four processor times: they
+ * are fields 3 (state) to 13 in proc(5). */
+#define STAT_TIMES      11
 #define STAT_MAX_BYTES  1024
 #define STATM_MAX_BYTES 128
 

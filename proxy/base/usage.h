@@ -18,8 +18,8 @@ struct usage {
 bool usage_add(struct usage *usage, pid_t pid);
 /* Processor time of this process alone. */
 uint64_t usage_own_cpu_us(void);
-/* Processor time of all our children that have ended. With that of the living ones, by usage_add(),
- * it makes a sum that never decreases. */
+/* Processor time of all our children that have ended. Add the time of the living ones, by
+ * usage_add(): the sum never decreases. */
 uint64_t usage_ended_cpu_us(void);
 /* Bytes of address space of this process; 0: it is not known. */
 uint64_t usage_own_virtual_bytes(void);

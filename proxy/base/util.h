@@ -71,8 +71,8 @@ static inline int fd_take(int *fd)
 #endif
 
 /*
- * Allocations that abort when out of memory, as libh2o does. They are for sizes that we chose or
- * bounded: check sizes from outside against their bounds first.
+ * Allocations that abort when out of memory, as libh2o does. First check a size that a client or an
+ * action determines against a limit.
  */
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
@@ -89,7 +89,8 @@ bool text_has_word(const char *list, char separator, const char *word);
 /* The value of an environment variable; NULL: it is not set, or it is empty. Apache's images set a
  * variable to the empty text to switch a feature off. */
 const char *env_text(const char *name);
-/* Whether the environment holds this text itself, "NAME=value" as given to putenv(), and no copy. */
+/* Whether the environment holds this very string "NAME=value", as after putenv(text), and not a copy
+ * of it. */
 bool env_holds(const char *text);
 
 /* The value of a hexadecimal digit; -1: c is no such digit. */
