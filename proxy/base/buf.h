@@ -31,8 +31,8 @@ static inline const char *buf_at(const struct buf *buf)
     return buf->bytes != NULL ? buf->bytes + buf->start : "";
 }
 
-/* Make room for n more bytes and return where to write them. First check an n that a client or an
- * action determines against a limit: this function aborts when memory runs out. */
+/* Make room for n more bytes and return where to write them. If a client or an action determines n,
+ * first check n against a limit: this function aborts when memory runs out. */
 char *buf_room(struct buf *buf, size_t n);
 /* Append n bytes that the caller has already written to the room made by buf_room(). */
 void buf_added(struct buf *buf, size_t n);

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUSY_POLL_SOON_US 250 /* after a sleep this short, looking for events would have paid */
+/* A wait this short has ended soon: looking for events would have been better than sleeping. */
+#define BUSY_POLL_SOON_US 250
 
 struct busy_poll {
     uint64_t limit_us; /* setting: how long to look for events before sleeping; 0: never look */

@@ -65,8 +65,7 @@ struct mount {
 };
 
 /* Parse a line of /proc/self/mountinfo, like "32 31 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup
- * rw,memory". false: the line is about another file system than the control groups of
- * `controller`. */
+ * rw,memory". false: the line is not about the control groups of `controller`. */
 static bool read_mount(char *line, int version, const char *controller, struct mount *mount)
 {
     char *rest = line;

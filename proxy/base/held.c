@@ -8,7 +8,7 @@
 
 /* We may hold a quarter of the memory: for the same data the action needs more than we do. */
 #define SHARE     4
-#define MIN_BYTES (16u << 20) /* with less, large bodies would often be refused */
+#define MIN_BYTES (16u << 20) /* with less, large request bodies would often be refused */
 
 /* The number in the control group's file `name`; UINT64_MAX: no such file, or "max" (no limit). */
 static uint64_t number_of(const struct cgroup *group, const char *name)

@@ -49,7 +49,7 @@ static struct {
     bool has_user;               /* kin_set_user() was called: `user` is valid */
     uid_t user;
     pid_t spared[SPARED_MAX];
-    unsigned n_spared;       /* kin_spare() calls so far; the oldest entries are overwritten */
+    unsigned n_spared;       /* kin_spare() calls so far; spared[] has only the last of them */
     struct loop *loop;       /* borrowed; NULL until the first kin_end() */
     struct loop_timer timer; /* runs the next round of killing */
     bool open;
@@ -146,7 +146,7 @@ static size_t list_children(pid_t *pids, size_t n_max)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return scan_children(pids, n_max);
-    /* The kernel gives at most a page with each read. */
+    /* One read() returns at most a page of the list, so read until its end. */
     (void)buf_read_all(&text, fd, TEXT_BYTES, -1);
     buf_add(&text, "", 1);
     at = buf_at(&text);

@@ -24,8 +24,9 @@ struct loop;
 #define KIN_UNTRACE_MS 100 /* time between two calls of kin_untrace() for one process */
 #define KIN_END_MS     300 /* longest wait of kin_end_all(): a hundred processes die much faster */
 
-/* Call before the proxy is made undumpable: after that /proc/self belongs to root. Children that
- * exist already were inherited through exec, and are never killed. */
+/* Call before the proxy is made undumpable: after that /proc/self belongs to root, and the proxy
+ * may be unable to write its oom_score_adj. Children that exist already were inherited through
+ * exec, and are never killed. */
 void kin_open(void);
 void kin_close(void);
 /* Tell that all actions run as this user. A process of an action that has changed its oom_score_adj

@@ -275,7 +275,7 @@ static void let_go(pid_t pid, int signo)
 
     assert(pid > 0 && signo > 0);
     if (ptrace(PTRACE_DETACH, pid, NULL, (void *)passed) < 0)
-        (void)kill(pid, SIGKILL); /* ptrace() is forbidden: do not leave the child stopped */
+        (void)kill(pid, SIGKILL); /* ptrace() failed, and the child must not stay stopped */
 }
 
 /* As PID 1 or subreaper we inherit orphans: reap all children, but report only those that are
@@ -398,7 +398,7 @@ static int32_t wait_ms(struct loop *loop)
     }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
-        loop->may_wait_us = UINT64_MAX / 2; /* no deadlines that frozen time could use up */
+        loop->may_wait_us = UINT64_MAX / 2; /* no timers: no need to notice that we were frozen */
         return INT32_MAX;
     }
     at_us = list_item(loop->timers.next, struct loop_timer, node)->at_us;

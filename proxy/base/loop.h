@@ -30,8 +30,8 @@ int loop_signal_fd(const struct loop *loop);
 /* Serve events until loop_stop() is called. A turn waits for events once and handles them. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* Before sleeping, look for events for limit_us without sleeping. This is done only while most
- * waits for events end that soon (base/busy_poll.h). 0, the initial value: never. */
+/* Before sleeping, look for events for limit_us microseconds. This is done only while most waits
+ * for events are short (base/busy_poll.h). limit_us is 0, as at first: never look. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
 /* Do not wait for events in the next turn of the loop: libh2o has work to do that no descriptor
  * announces. */

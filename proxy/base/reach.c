@@ -19,7 +19,7 @@
 #include "base/privileges.h"
 #include "base/util.h"
 
-/* We check at most so many components of a path: a component's number must fit an exit status. */
+/* We check at most 200 components of a path: a component's number must fit an exit status. */
 #define PARTS_MAX 200
 #define CANNOT    255 /* exit status: the child failed before it could check */
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #define WORD_MAX 48 /* longer words are not compared; known words are shorter */
-/* Words are near if one begins with the other, and the shorter has at least 2 letters: node and
- * nodejs. */
+/* Suggest a known word if it begins with the misspelt one, or the other way round, and the shorter
+ * of the two has at least 2 letters: node and nodejs. */
 #define PREFIX_MIN 2
-/* Words are also near if they differ by one mistake, or by at most one mistake for each 3 letters
- * of the shorter word. */
+/* Also suggest a known word that differs from the misspelt one by a single mistake (in words of 2
+ * letters or more), or by at most one mistake for each 3 letters of the shorter word. */
 #define LETTERS_EACH 3
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)

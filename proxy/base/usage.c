@@ -7,8 +7,8 @@
 
 #include "base/util.h"
 
-/* Number of fields of /proc/PID/stat between the program's name and the four processor times: they
- * are fields 3 (state) to 13 in proc(5). */
+/* Number of fields of /proc/PID/stat between the program's name and the first processor time:
+ * fields 3 (state) to 13 in proc(5). */
 #define STAT_TIMES      11
 #define STAT_MAX_BYTES  1024
 #define STATM_MAX_BYTES 128

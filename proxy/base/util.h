@@ -71,8 +71,8 @@ static inline int fd_take(int *fd)
 #endif
 
 /*
- * Allocations that abort when out of memory, as libh2o does. First check a size that a client or an
- * action determines against a limit.
+ * Allocations that abort when out of memory, as libh2o does. If a client or an action determines a
+ * size, first check the size against a limit.
  */
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
