@@ -12,8 +12,8 @@
 #include "worker/ready.h"
 #include "worker/spawn.h"
 
-#define READ_FIRST_BYTES 16384      /* size of the first read of a turn; most answers fit */
-#define READ_MOST_BYTES  (1u << 20) /* most bytes per read, once answers prove large */
+#define READ_FIRST_BYTES 16384      /* size of the first read() in pull(); most answers fit */
+#define READ_MOST_BYTES  (1u << 20) /* after each full read the next is larger, up to this size */
 #define PULL_MAX_BYTES   (4u << 20) /* most bytes read per descriptor and turn of the loop */
 /* from this size on an unfinished log line is forwarded in pieces */
 #define PASS_BYTES 65536
@@ -54,7 +54,7 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3)
 {
-    assert(channel_ended(channel)); /* the pipes of the process before were closed */
+    assert(channel_ended(channel)); /* the pipes of the previous process are closed */
     assert(channel->ring < 0);
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
@@ -217,7 +217,6 @@ bool channel_pull(struct channel *channel)
 
     if (channel->paused)
         return false;
-    /* Read descriptor 3 first: with ANSWERS_AUTO an answer on 3 wins over an answer on 1. */
     came3 = pull(&channel->fd3, &channel->line3, &channel->n_read3);
     came1 = pull(&channel->fd1, &channel->line1, &channel->n_read1);
     return came1 || came3;
@@ -228,7 +227,8 @@ void channel_announced(struct channel *channel, const struct ready *ready)
     channel->kept_apart = ready->pipeline > 0 || ready->concurrent > 0;
     channel->parts = ready->parts;
     channel->uses_ring = ready->ring && channel->ring >= 0;
-    /* A line {"ok":true} on descriptor 1 may be log, but not one that announces a feature. */
+    /* A ready line that announces a feature comes from a launcher, which writes its answers on the
+     * same descriptor. A bare {"ok":true} on descriptor 1 may be a log line: it decides nothing. */
     if (channel->answers == ANSWERS_AUTO &&
         (channel->kept_apart || ready->parts || ready->control || ready->ring))
         fix_answers(channel, ANSWERS_STDOUT);
@@ -244,7 +244,7 @@ void channel_pull_ring(struct channel *channel)
     assert(!channel->uses_ring || channel->ring >= 0);
     if (!channel->uses_ring || channel->answers == ANSWERS_AUTO ||
         pread(channel->ring, &end, sizeof(end), offsetof(struct ring, end)) != sizeof(end) ||
-        end <= at || end - at > RING_BYTES) /* all answers came by the pipe, or `end` is wrong */
+        end <= at || end - at > RING_BYTES) /* the pipe brought all answers, or `end` is wrong */
         return;
     while (at < end) {
         size_t offset = at % RING_BYTES;
@@ -273,7 +273,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             return CHANNEL_NONE;
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
-        if (channel->n_owed > 0) { /* the client of this answer got a line of descriptor 1 */
+        if (channel->n_owed > 0) { /* drop it: its client got a line of descriptor 1 */
             channel->n_owed--;
             channel->n_stale++;
             continue;
@@ -365,7 +365,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
             (line_is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
-            /* The line may contain another caller's result: keep it out of the log. */
+            /* The line may be the result of another client's activation: do not log it. */
             if (channel->kept_apart)
                 continue;
         }
@@ -377,9 +377,9 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
 
 /* ---- both descriptors ---- */
 
-/* Look at the next line without handing it out; text is borrowed, as in line_rest(). true: n is the
- * length of the line without its newline. false: the newline has not come yet, n is the number of
- * bytes that have. */
+/* Look at the next line without handing it out. true: n is its length without the newline. false:
+ * the newline has not come yet, and n is the number of bytes so far. text points into line's buffer
+ * and is valid until bytes are added to the buffer. */
 static bool peek_line(const struct line *line, const char **text, size_t *n)
 {
     const char *newline;
@@ -400,10 +400,10 @@ static bool has_line(const struct line *line)
     return peek_line(line, &text, &n);
 }
 
-/* Call with ANSWERS_AUTO when a line on descriptor 1 looks like the answer. Hold the line until the
- * process waits for its next line: until then an answer may still come on descriptor 3, which wins
- * over one on 1. A ready line (WANT_READY) is handed out at once. It does not decide on which
- * descriptor answers come: see channel_announced(). */
+/* Call with ANSWERS_AUTO for a line of descriptor 1 that the caller wants. If it may be the answer,
+ * hold it until channel_decide() is called: until then an answer may still come on descriptor 3,
+ * and that one wins. A ready line is handed out at once: it does not decide on which descriptor
+ * answers come. */
 static enum channel_result hold_until_decided(struct channel *channel, enum channel_result result,
                                               enum channel_wanted wanted, const char **text,
                                               size_t *n)
@@ -496,7 +496,7 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
     enum channel_result result = next_line(channel, wanted, text, n);
 
     if (channel->is_guess && wanted == WANT_ANSWER && result != CHANNEL_NONE)
-        channel->n_owed++; /* a line of descriptor 1 was taken as the answer */
+        channel->n_owed++; /* if the guess is wrong, this answer is still to come on fd3 */
     channel_check(channel);
     return result;
 }

@@ -3,11 +3,13 @@
 /*
  * channel - the four pipes of a worker: lines in, answers out, logs forwarded.
  *
- * Answers come on descriptor 1 or 3 (architecture 3). ANSWERS_AUTO: the first answer decides.
- * A line on 3 decides at once. An answer on 1 is held, and decides only when the process waits for
- * its next line. If a line on 3 comes first, the held line is log. If we can only guess that the
- * process waits, a later answer on 3 overrules the decision: that answer is dropped, since its
- * client got the line of 1, and the next answers are those on 3.
+ * Answers come on descriptor 1 or 3 (architecture, section 3). ANSWERS_AUTO: this is not known yet,
+ * and the first answer decides. A line on 3 decides for 3 at once. A line on 1 that may be the
+ * answer is held until the process waits for more input. If a line on 3 has come by then, the held
+ * line is log. If not, it is the answer, and decides for 1.
+ *
+ * Sometimes we only guess that the process waits for input. Then a later answer on 3 changes the
+ * decision to 3. That answer itself is dropped, since its client already got the line of 1.
  *
  * A line on descriptor 1 is an answer if it is a JSON object or array and a job waits for an
  * answer. All other lines there are log lines. A launcher that announces `pipeline` or `concurrent`
@@ -62,21 +64,22 @@ struct channel {
     /* forwards log lines found among answers, and all output of the descriptor without answers */
     struct forwarder out;
     struct forwarder err;          /* forwards descriptor 2 */
-    struct output_waiter out_room; /* while our stdout is full: waits for room, to read fd1 again */
+    struct output_waiter out_room; /* resumes reading fd1 when our stdout is no longer full */
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by channel_open() */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable; set by channel_open() */
     struct buf held;               /* with ANSWERS_AUTO: a line of fd1 that may be the answer */
     bool is_held;                  /* `held` contains a line */
     bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
-    /* lines of fd1 taken as answers by that guess; for each, the true answer may come on fd3 */
+    /* how many lines of fd1 were handed out as answers while is_guess was set; if the guess proves
+     * wrong, so many answers on fd3 are dropped, since their clients got those lines */
     uint64_t n_owed;
-    enum channel_odd odd; /* what was first wrong with output since channel_forget_oddity() */
+    enum channel_odd odd; /* first oddity of the output since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
-    bool paused;      /* by channel_pause(): fd1 and fd3 are not read */
-    bool passing;     /* inside a long log line on descriptor 1, which is forwarded in pieces */
+    bool paused;      /* channel_pause() has stopped the reading of fd1 and fd3 */
+    bool passing;     /* part of a long log line of fd1 was forwarded; the rest comes next */
     uint64_t n_stale; /* answers for which no job waited, in all processes of the worker */
-    int ring;         /* descriptor of memory for answers (base/ring.h), owned; -1: none */
+    int ring; /* memfd into which the launcher copies answers (base/ring.h), owned; -1: none */
     bool uses_ring;   /* the launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read from fd1 in the life of this process */
     uint64_t n_read3; /* bytes read from fd3 in the life of this process */
@@ -112,7 +115,7 @@ static inline bool channel_ended(const struct channel *channel)
  * stdout has room. true: reading was stopped. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading the answer descriptors (paused is true) or resume. */
+/* Stop reading descriptors 1 and 3 for answers (paused is true), or resume. */
 void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
@@ -121,20 +124,20 @@ void channel_announced(struct channel *channel, const struct ready *ready);
  * into the ring (base/ring.h) but did not write into a pipe. */
 void channel_pull_ring(struct channel *channel);
 
-/* Read a bounded amount from the answer descriptors. true: something came. */
+/* Read a bounded amount from descriptors 1 and 3 for answers. true: at least one byte came. */
 bool channel_pull(struct channel *channel);
 
 /*
- * Hand out the next line of the wanted kind; text is borrowed, as in line_next(). Other lines are
- * forwarded to the log (descriptor 1) or dropped (descriptor 3).
+ * Hand out the next line of the wanted kind. text is borrowed, and valid until the next call for
+ * this channel. Other lines are forwarded to the log (descriptor 1) or dropped (descriptor 3).
  */
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* Call when the process waits for its next line, so that its answer is complete. If a line of
+/* Call when the process waits for more input: it has written its whole answer. If a line of
  * descriptor 1 is in `held` and descriptor 3 has no answer, answers come on 1 from now on, and
- * channel_next() hands out the held line. is_certain: false if the process only seems to wait for
- * a line; then a later answer on 3 overrules the decision for 1. */
+ * channel_next() hands out the held line. is_certain: false if the process only seems to wait.
+ * Then a later answer on 3 still changes the decision to 3. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)
@@ -163,8 +166,9 @@ static inline void channel_forget_oddity(struct channel *channel)
 }
 const char *channel_oddity_text(enum channel_odd odd);
 
-/* At the end of the worker's output: hand out the last line if it lacks only the newline to be an
- * answer, else the line in `held`. Any other unfinished line of descriptor 1 goes to the log. */
+/* Call at the end of the worker's output. Hand out the first of these that there is: an answer
+ * without a newline on descriptor 3, the line in `held`, an answer without a newline on
+ * descriptor 1. Any other unfinished line of descriptor 1 goes to the log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 
 /* Call before the next line is written to the worker. Unfinished output is no part of the next

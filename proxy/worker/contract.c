@@ -22,7 +22,7 @@ bool contract_check(const char *text, size_t n, struct contract_body *body, char
         assert(body->top.kind == JSON_OBJECT);
         return true;
     }
-    if (kind == JSON_NULL) { /* null stands for {}, as launchers expect an object */
+    if (kind == JSON_NULL) { /* launchers expect an object: null stands for {} */
         body->top = (struct json_slice){"{}", 2, JSON_OBJECT};
         return true;
     }
@@ -57,15 +57,16 @@ static void end_line(struct job *job, size_t n)
 {
     assert(job->line[0] == '{');
     assert(job->line[n - 1] == '}');
-    /* In valid JSON both characters occur only as white space between tokens. Carriage returns are
-     * blanked, too, as some launchers take one for the end of a line. */
+    /* In valid JSON newlines and carriage returns occur only as white space between tokens. Some
+     * launchers take a carriage return for the end of a line, so blank both. */
     blank(job->line, n, '\n');
     blank(job->line, n, '\r');
     job->line[n] = '\n';
     job->len = n + 1;
 }
 
-/* How many bytes of `members` to add: all n, or without the last comma if `top` has no members. */
+/* How many of the n bytes of `members` to insert in front of the members of `top`: all, or all but
+ * the last comma if `top` has no members. */
 static size_t fit_members(struct json_slice top, const char *members, size_t n)
 {
     struct json_slice name, value;
@@ -190,7 +191,7 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     const struct outcome *outcome = outcome_of(job->outcome);
     char number[24];
     const char *detail = "";
-    const char *more = ""; /* a sentence to append to the text */
+    const char *more = ""; /* a sentence to append to the error text */
 
     switch (outcome->detail) {
     case DETAIL_NONE:

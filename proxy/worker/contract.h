@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * contract - turn the body of a /run into the line that the action gets, and the outcome of the job
- * into a text for the caller, who may use HTTP or the commands `pipe` and `invoke`. Source of the
- * texts: openwhisk-contract, section 1.3.
+ * contract - turn the body of a POST /run into the line that the action gets, and turn the outcome
+ * of the job into an error text for the caller. Callers use HTTP, or our commands `pipe` and
+ * `invoke`. Source of the texts: openwhisk-contract, section 1.3.
  */
 
 #include <stdbool.h>
@@ -38,8 +38,8 @@ void contract_set_line(struct job *job, struct json_slice top, const char *membe
                        size_t n_members);
 
 /* Like contract_set_line(), but make the line in place, in the memory that `top` points into,
- * instead of a copy. The n_members bytes before `top` and the byte after it must be writable. The
- * caller sets job->block to that memory. */
+ * instead of a copy. The n_members bytes before `top` and the byte after `top` must be writable.
+ * The caller sets job->block to the start of that memory, which is freed with the line. */
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members);
 
@@ -47,7 +47,7 @@ void contract_set_line_within(struct job *job, struct json_slice top, const char
 uint64_t contract_asked_ms(const struct contract_body *body);
 
 /* Whether the job has a valid answer: an object or array or, if the job's takes_any_result is set,
- * any JSON document. An answer that consists only of parts is valid, too. */
+ * any JSON document. An answer that came only in parts (worker/parts.h) is valid, too. */
 bool contract_is_answered(const struct job *job);
 /* Like contract_is_answered(), but also find the answer's member "error". *error: of kind JSON_BAD
  * if there is none. */
@@ -58,7 +58,8 @@ bool contract_is_result(const struct job *job);
 /* Write the error text for a job without a valid answer. answer_max_bytes: the limit to name in the
  * text of JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);
-/* For a job without a valid answer, write what contract_explain() leaves out, since test suites
- * compare its text: how the process died ("exit status 3"), or what the action returned instead of
- * an object or array (it returned a string: "Hi"). "": nothing. A long text is cut. */
+/* For a job without a valid answer, write a detail that the text of contract_explain() lacks: how
+ * the process died ("exit status 3"), or what the action returned instead of an object or array
+ * (it returned a string: "Hi"). "": no detail. A long text is cut. The detail is kept apart because
+ * test suites compare the text of contract_explain(). */
 void contract_say_more(const struct job *job, char *text, size_t size);

@@ -45,7 +45,7 @@ void forwarder_settle(struct forwarder *forwarder);
 /* Like forwarder_settle(), but keep an unfinished line: it belongs to the next activation, which
  * the process has been given already. */
 void forwarder_settle_lines(struct forwarder *forwarder);
-/* Like forwarder_settle(), but for a pipe that is known to be empty. */
+/* End an unfinished line by a newline, without reading the pipe, which is known to be empty. */
 void forwarder_end_line(struct forwarder *forwarder);
 /* Whether the forwarder's pipe is open and not at its end. */
 bool forwarder_is_open(const struct forwarder *forwarder);

@@ -10,14 +10,18 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192    /* most iovecs in one writev(); more lines need another call */
-#define LOOK_US         200    /* time between the first two looks at /proc; doubled each time */
-#define LOOKS_US        10000  /* time for looks at /proc alone; then a probe byte is written */
-#define HEALTH_MS       3000   /* time for an idle process to show that it still reads */
-#define GRACE_US        100000 /* time for more output once the process has read the probe byte */
-/* GRACE_US begins at most this much later if the process waits for more than input, as a timer */
+#define PARTS_PER_WRITE 192 /* most iovecs in one writev(); lines left over take another one */
+/* to see in /proc whether the process waits for input: time between two looks, doubled each time */
+#define LOOK_US 200
+/* time for such looks alone; after it we write a probe byte, to see whether the process reads it */
+#define LOOKS_US  10000
+#define HEALTH_MS 3000 /* time for an idle process to show that it still reads */
+/* once the process has read the probe byte: time for more output before its answer is complete */
+#define GRACE_US 100000
+/* if the process also waits for something else, such as a timer, GRACE_US begins later, by at most
+ * AWAITS_US; until then we look in /proc again every AGAIN_US */
 #define AWAITS_US 1000000
-#define AGAIN_US  20000 /* time between looks at /proc if the process waits for more than input */
+#define AGAIN_US  20000
 
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
@@ -41,16 +45,16 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* End the probe only after the write: if the write fails, the process has died and cannot have
-     * begun the line. */
+    /* While the line is only probed, its job counts as not begun. That stays so if the write fails:
+     * the process is dead and got only the start of the line. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
 
-/* Discard old output before a line is written: a second, late answer to the line before would be
- * taken for the next job's. false: the answer pipes are at their ends. */
+/* Discard old output before a line is written. A second answer to the previous line would be taken
+ * for the answer to this one. false: the answer pipes are at their ends. */
 static bool drop_what_is_stale(struct session *s)
 {
     (void)channel_pull(&s->channel);
@@ -59,8 +63,8 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* Write the start of the unsent line as a probe, unless that is done. true: the process has read
- * the probe, or there is no way to tell. */
+/* Write the start of the unsent line as a probe, unless that was done. true: the process has read
+ * the probe, or we cannot tell whether it has. */
 static bool has_read_probe(struct session *s)
 {
     struct iovec part;
@@ -80,9 +84,9 @@ static bool has_read_probe(struct session *s)
     return stdin_pipe_unread(&s->channel.in) == 0;
 }
 
-/* Whether the process waits for its next line, so that all of its older output is in its pipes. If
- * /proc does not show that, write the start of the line as a probe; call again when the pipe has
- * room. */
+/* Whether the process waits for its next line: then all of its older output is in its pipes. If
+ * /proc does not show that it waits, write the start of the line as a probe. Call again when the
+ * pipe has room: that means that the process has read the probe. */
 static bool is_at_input(struct session *s)
 {
     if (!s->window.probing && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
@@ -104,7 +108,8 @@ static bool begin_with_care(struct session *s)
     return true;
 }
 
-/* Write unsent lines as far as pacing allows. false: the process no longer reads. */
+/* Write unsent lines, unless the process must first be found waiting for one (pacing_takes_care()).
+ * false: the process no longer reads. */
 static bool write_next(struct session *s)
 {
     if (window_is_fed(&s->window))
@@ -263,7 +268,7 @@ bool give_health_check(struct session *s)
         return false;
     if (kin_is_stopped(s->pid))
         return true;
-    /* The input of a zygote is not open here: see worker_hand_over_input(). */
+    /* The input of a zygote is not open: worker_hand_over_input() has moved our end elsewhere. */
     if (stdin_pipe_is_open(&s->channel.in) && s->reads_by_ms == 0 && s->window.n_ahead == 0 &&
         stdin_pipe_unread(&s->channel.in) == 0 && (s->takes_control || s->window.numbered))
         ask_idle(s);
@@ -283,7 +288,8 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* Call when the process waits for its next line: decide by its output so far what its answer is.
+/* Call when the process waits for its next line: take its answer from the output so far, or end the
+ * activation as malformed.
  * is_certain: the process is known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
@@ -292,7 +298,7 @@ static void conclude(struct session *s, bool is_certain)
     assert(s->window.n == 1);
     channel_decide(&s->channel, is_certain);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* hear() has just held a line */
+    if (channel_is_undecided(&s->channel)) { /* only now hear() found a line and held it */
         channel_decide(&s->channel, is_certain);
         hear(s);
     }
@@ -302,9 +308,9 @@ static void conclude(struct session *s, bool is_certain)
     s->question = (struct question){0};
 }
 
-/* Find out whether the process waits for its next line. Returns when to look again, by
- * loop_now_us(). UINT64_MAX: set no timer; if a byte was written ahead, look again when the pipe
- * has room. */
+/* Find out whether the process waits for its next line. Returns the time of loop_now_us() at which
+ * to look again. UINT64_MAX: set no timer. If the byte written ahead is still unread, look again
+ * when the pipe has room: that means that the process has read the byte. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;
@@ -325,8 +331,8 @@ static uint64_t ask(struct session *s)
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
     polls = state == STDIN_PROBE_POLLS || state == STDIN_PROBE_AWAITS;
-    /* A program that polls may wait for something other than its input: what it wrote may be a log
-     * line in JSON, and its answer may come later. */
+    /* A program that polls may wait for something other than its input, and answer later. The odd
+     * output so far may be a log line, so do not end the activation as malformed. */
     if (polls && !is_undecided)
         return UINT64_MAX;
     if (!question->probed && !polls)

@@ -14,11 +14,11 @@
  * them. The first part, the probe, is the line without its end (window.probing). Once the process
  * has read the probe, it waits for the rest, so the second part is written. This costs one more
  * wake-up of the process. If the pipe cannot be made so small, or the line is too short to be
- * split, the line is written at once: there is no way to tell.
+ * split, the line is written at once: there is no way to tell whether the process waits.
  *
- * give_question() finds out the same while the process has an activation, to know whether the
- * answer is complete. There is no next line to split yet, so it writes one byte ahead, "{", with
- * which every line begins (window.n_ahead).
+ * give_question() finds out whether a process that has an activation waits for its next line: if it
+ * does, its answer is complete. There is no next line to split yet. So give_question() writes only
+ * "{", the byte with which every line begins (window.n_ahead).
  */
 
 #include <stdbool.h>

@@ -14,8 +14,8 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-/* most reads of each answer pipe when a process ends: one read empties the pipe, but a child of the
- * process may go on writing */
+/* When a process ends, each answer pipe is read until it is empty, but at most so many times: a
+ * child of the process may go on writing. */
 #define LAST_READS_MAX 4
 #define TOMBSTONE_MS   1000 /* how long to wait for the answer of a job that was given up */
 #define READS_MS       1000 /* time for a process to show that it still reads */
@@ -24,11 +24,11 @@
 #define UNREAD_WORK_MS 100
 
 #define UNREAD " has not read the request; an action reads lines on stdin"
-/* reason of a late job whose program has probably not flushed its answer */
+/* job->reason of an activation past its deadline, if the answer was probably not flushed */
 #define UNANSWERED                                                                                 \
     " waits for more input and has not answered; does it write a whole line, and flush it?"
 
-#define NEVER_MS (UINT64_MAX - 1) /* a time that never comes; UINT64_MAX itself is JOB_BY_TURN */
+#define NEVER_MS (UINT64_MAX - 1) /* a time that never comes; UINT64_MAX means JOB_BY_TURN */
 
 /* ---- the end of an activation ---- */
 
@@ -55,8 +55,8 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
      * process must be replaced. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
-    /* Do not blame this job's odd output on the next job: where lines are written ahead, no other
-     * place forgets it. */
+    /* Do not blame this job's odd output on the next job. channel_drop_rest() forgets it, too, but
+     * is not called if the next line is written already. */
     channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
@@ -108,7 +108,7 @@ static void take_part(struct session *s, enum channel_result result, struct job 
                       const char *text, size_t n)
 {
     assert(n > 0);             /* the line begins with CHANNEL_PART_MARK */
-    pacing_logged(&s->pacing); /* no lines are written ahead to a process that sends parts */
+    pacing_logged(&s->pacing); /* write no lines ahead for a while: the process sends parts */
     if (job->tombstone)
         return;
     if (job->parts == NULL)
@@ -124,8 +124,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* End the job if one of its parts was wrong. If none was and no more parts come (at_end), make the
- * parts its answer. true: the job has ended. */
+/* End the job with an error if its parts are malformed or too long. If they are good and at_end is
+ * set (no more parts come), set the job's answer from the parts. true: the job has ended. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     assert(at_end || job->parts != NULL);
@@ -168,8 +168,8 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         return true;
     }
     if (!job->tombstone) {
-        /* Measure the work. Without request ids, work on a job begins when the job before it is
-         * done, so hear() measures all answers of a read together. */
+        /* Count the time of this job. Without request ids the work on it began when the previous
+         * job was done. hear() counts those times, for all answers of one read together. */
         if (s->window.numbered)
             histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {
@@ -210,7 +210,7 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
     }
     if (ready.concurrent > 0 && !window_is_between_lines(&s->window)) {
         /* The process was already sent the start of a line without a request id. Replace the
-         * process; later processes get start_ms, not settle_ms, to write a ready line. */
+         * process. Later processes get longer to write a ready line: start_ms, not settle_ms. */
         s->announces_late = s->refused = true;
         return;
     }
@@ -290,8 +290,8 @@ void hear_readable(struct session *s)
 }
 
 /* Whether to stop reading from the process. Without request ids its next output belongs to the
- * oldest job: stop while too many parts of that job are not taken. With request ids
- * give_controls() tells the launcher which jobs to pause. */
+ * oldest job: stop while too many parts of that job wait to be taken by the code that made it.
+ * With request ids give_controls() tells the launcher which jobs to pause. */
 static bool must_pause(const struct session *s)
 {
     return !s->window.numbered && s->window.n > 0 && parts_are_full(window_oldest(&s->window));
@@ -389,7 +389,7 @@ static void note_why_late(struct session *s, struct job *job)
 
 /* ---- the end of a process ---- */
 
-/* Return all jobs but the oldest n_kept to the pool. */
+/* Return all but the oldest n_kept jobs to the head of the pool's queue, the youngest first. */
 static void give_back(struct session *s, unsigned n_kept)
 {
     struct list *after = &s->window.jobs;
@@ -401,7 +401,7 @@ static void give_back(struct session *s, unsigned n_kept)
         struct job *job = window_take(&s->window, list_item(after->next, struct job, node));
 
         if (job != NULL)
-            list_add_head(&s->returned, &job->node); /* so that the youngest comes first */
+            list_add_head(&s->returned, &job->node);
     }
     assert(s->window.n == n_kept);
     loop_post(s->loop, s->changed);
@@ -421,9 +421,9 @@ static void finish_oldest(struct session *s, unsigned n, enum job_outcome outcom
     }
 }
 
-/* Empty the input pipe of the process. Returns how many bytes of lines it has not read; 0 if the
- * process has written into its own input: it may have read all lines then. *taken: false if the
- * pipe could not be emptied; the bytes in it are only counted then. */
+/* Empty the input pipe of the process. Returns how many bytes of lines the process has not read; 0
+ * also if the process has written into the pipe itself, since it may have read all lines then.
+ * *taken: false if we could not empty the pipe, but only count the bytes in it. */
 static size_t take_unread(struct session *s, bool *taken)
 {
     auto_buf struct buf unread = {0};
@@ -553,7 +553,7 @@ bool hear_deadlines(struct session *s)
 
     if (s->window.n == 0 || loop_now_ms(s->loop) < s->window.soonest_ms)
         return false;
-    hear_readable(s); /* the proxy may have been paused: answers in the pipes still count */
+    hear_readable(s); /* answers that came while the proxy itself was frozen still count */
     for (;;) {
         switch (window_late(&s->window, loop_now_ms(s->loop), TOMBSTONE_MS, &job)) {
         case WINDOW_IN_TIME:

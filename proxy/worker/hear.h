@@ -25,8 +25,8 @@ enum stdin_probe_state hear_start(struct session *session);
 void hear(struct session *session);
 /* Read from the pipes, then process the lines by hear(). */
 void hear_readable(struct session *session);
-/* Resume reading if it was paused because too many parts of an answer were not taken, and enough of
- * them are taken now. */
+/* Reading pauses while too many parts of an answer wait to be taken by the code that made the job.
+ * Resume reading if enough of them were taken. */
 void hear_resume(struct session *session);
 /* End the running activation as JOB_MALFORMED. what: describes what the process wrote instead of an
  * answer. */
@@ -41,8 +41,8 @@ void hear_rest(struct session *session);
  * becomes job->reason, unless it is "".
  *
  * Returns true if the process has read, or may have read, lines that it has not begun. It could
- * still begin them, so it must be killed at once and keeps their jobs until it is dead. Then the
- * job that has begun ends now only if `outcome` is JOB_LATE.
+ * still begin them, so it must be killed at once, and it keeps all jobs whose lines it has read
+ * until it is dead. Only if `outcome` is JOB_LATE, the job that has begun ends now.
  */
 bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
