@@ -3,9 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* The kernel increments the counter before it sends the signal. With both versions of control
- * groups it is the counter of the victim's group, even if another group exceeded its limit.
- * Source: Linux, mm/oom_kill.c. */
+/* Read how many processes of our control group the kernel has killed for lack of memory. The kernel
+ * increments this counter before it sends SIGKILL. With both versions of control groups it does so
+ * in the group of the killed process, even if another group exceeded its limit. Source: Linux,
+ * mm/oom_kill.c. */
 static bool read_kills(const struct oom *oom, uint64_t *n_kills)
 {
     const char *name = oom->group.version == 1 ? "memory.oom_control" : "memory.events";

@@ -16,18 +16,18 @@ struct oom {
     struct cgroup group;
     bool known;           /* the counter could be read: n_seen is valid */
     uint64_t n_seen;      /* the kernel's counter when we last read it */
-    uint64_t n_unclaimed; /* counted kills that no death of a process of ours is matched with yet */
-    uint64_t seen_at_ms;  /* loop time at which the counter was last found increased */
+    uint64_t n_unclaimed; /* counted kills not matched with a death of a process of ours yet */
+    uint64_t seen_at_ms;  /* loop time at which we last found that the counter had grown */
 };
 
-/* Read the counter for the first time. root: as for cgroup_find(). While the counter cannot be
- * read, no death is attributed to lack of memory. */
+/* Read the counter for the first time. root: folder to put before system paths; "" except in tests.
+ * While the counter cannot be read, no death is attributed to lack of memory. */
 void oom_open(struct oom *oom, const char *root);
 
 /*
  * Call when a process of ours died of SIGKILL. Returns whether the kernel killed it for lack of
- * memory. Each counted kill explains one death within OOM_CLAIM_MS; after that it is taken for the
- * kill of a process that the action had started. now_ms: loop time.
+ * memory. Each counted kill explains one call within OOM_CLAIM_MS. A kill without a call in that
+ * time was that of another process, which the action had started. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

@@ -8,11 +8,11 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-#define ID_MAX_BYTES 64 /* most bytes logged; an activation id has 32, a traceparent 55 */
+#define ID_MAX_BYTES 64 /* most bytes of an id to log; an activation id has 32, a traceparent 55 */
 
 void job_look_again(struct job *job)
 {
-    if (job->holder == NULL || job->outcome != JOB_PENDING) /* the holder may be gone by now */
+    if (job->holder == NULL || job->outcome != JOB_PENDING) /* done: the holder may be freed */
         return;
     job->holder->asked = true;
     loop_post(job->holder->loop, job->holder->step);
@@ -38,9 +38,10 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    if (!log_has_file()) /* our log goes to stderr, so another user's action log may get it */
+    /* Without a file our log goes to stderr, where it may become part of another user's log. */
+    if (!log_has_file())
         return log_text(member, NULL);
-    if (job->line == NULL) /* the line now belongs to a tombstone: see window.h */
+    if (job->line == NULL) /* a tombstone has taken over the line: see window.h */
         return log_text(member, NULL);
     top = json_top(job->line, job->len);
     assert(top.kind == JSON_OBJECT);

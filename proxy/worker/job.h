@@ -44,19 +44,20 @@ struct job_holder {
 };
 
 struct job {
-    struct list node; /* in the pool's queue, in a worker's window or in a list of results */
+    /* in the pool's queue, in a worker's in-flight window or in a list of finished jobs */
+    struct list node;
 
     /* set by the code that makes the job */
     char *line;  /* the line for the action, with its newline; owned, unless it lies in `block` */
     char *block; /* memory that contains the line, owned; NULL: `line` has memory of its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
-    uint64_t limit_ms;       /* time limit, named in the error text; sets a JOB_BY_TURN deadline */
+    uint64_t limit_ms;       /* time limit, also named in the error text; see JOB_BY_TURN */
     bool takes_any_result;   /* the answer need not be an object or array */
     job_done_fn *done;       /* called once, from the loop, when the job has an outcome */
-    /* Called from the loop when parts of the answer have come, to take them (worker/parts.h). Parts
-     * that come together with the end of the answer are left for `done`. NULL: all parts are kept
-     * until the end. */
+    /* Called from the loop when parts of the answer have come. It is to take them (worker/parts.h).
+     * Parts that come together with the end of the answer are left for `done`. NULL: all parts are
+     * kept until the end. */
     job_parts_fn *on_parts;
     /* Called with the first part before the part is kept; may set on_parts. NULL: not called. */
     job_first_part_fn *first_part;
@@ -85,13 +86,13 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came; `answer`: "null" for a stream, else a list of them */
+    bool has_no_result; /* only parts came; `answer` is "null" or a JSON array of the parts */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };
 
-/* Nobody wants the answer any more: do not begin the job or, if a launcher has it, tell the
- * launcher. `done` is still called. */
+/* Call when nobody wants the answer any more: the job is not begun or, if a launcher has it, the
+ * launcher is told. `done` is still called. */
 void job_cancel(struct job *job);
 /* Ask the queue or session that holds the job to look at its jobs again. */
 void job_look_again(struct job *job);
@@ -100,6 +101,6 @@ void job_look_again(struct job *job);
 void job_drop_line(struct job *job);
 
 /* A log field with the value of a string member of the job's line, such as "activation_id". The
- * line is searched at each call, so jobs that are not logged cost nothing. The line must be a JSON
- * object, or NULL. */
+ * log leaves the field out if there is no such member, if the line is NULL, or if our log goes to
+ * stderr. A line that is not NULL must be a JSON object. */
 struct log_field job_log_member(const struct job *job, const char *member);

@@ -34,7 +34,7 @@ enum run_end {
     RUN_EXHAUSTED, /* the action exceeded a limit and died of it */
     RUN_UNSTARTED, /* no process of the action could be started */
     RUN_ABANDONED, /* accepted, but the proxy was shut down before the activation began */
-    RUN_CANCELLED, /* the client left */
+    RUN_CANCELLED, /* the client left before the reply */
     /* From here on: why the request was refused. */
     RUN_DRAINING,
     RUN_NO_ACTION,
@@ -50,13 +50,13 @@ enum run_end {
 enum error_kind {
     ERROR_KIND_NONE,        /* no failure */
     ERROR_KIND_REQUEST,     /* the request cannot be used; no activation was begun */
-    ERROR_KIND_METHOD,      /* the action has no function of this name; not begun */
+    ERROR_KIND_METHOD,      /* the action has no function of this name; no activation was begun */
     ERROR_KIND_ACTION,      /* the function returned an error, or no valid answer */
     ERROR_KIND_DIED,        /* the process ended before it answered */
     ERROR_KIND_LATE,        /* the deadline passed; the activation may have begun */
     ERROR_KIND_EXHAUSTED,   /* the process exceeded a limit: memory, processor time or file size */
-    ERROR_KIND_OVERLOAD,    /* the proxy has too much work already; not begun */
-    ERROR_KIND_UNAVAILABLE, /* no working action, or the proxy shuts down; not begun */
+    ERROR_KIND_OVERLOAD,    /* the proxy has too much work already; no activation was begun */
+    ERROR_KIND_UNAVAILABLE, /* no working action, or the proxy shuts down; no activation begun */
     N_ERROR_KINDS
 };
 
@@ -69,7 +69,7 @@ enum outcome_detail {
 };
 
 struct outcome {
-    const char *name;     /* of the outcome in our log */
+    const char *name;     /* name of the outcome in our log */
     enum run_end end;     /* how a POST /run with this outcome is counted in the metrics */
     int status;           /* HTTP status of the reply */
     enum error_kind kind; /* the kind of error named in the reply */

@@ -5,20 +5,20 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS 1000000 /* write lines ahead for so much work: ten times the cost of a wake-up */
+#define AHEAD_NS 1000000 /* work to write ahead of answers: ten times the cost of a wake-up */
 #define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
-/* light work takes at most this per activation: twice the time that the proxy spends on one */
+/* light work takes at most so long per activation: twice the time that the proxy itself needs */
 #define LIGHT_NS 50000
 /* A worker is stalled if an activation takes longer than STALLED_NS, and longer than STALLED_TIMES
  * times its usual time. */
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
-#define SILENT_BEFORE 16 /* activations without log in a row before lines are written ahead */
-/* A worker gets several jobs while others are idle only if so many activations in a row took less
- * than a millisecond each: if one of those jobs takes long, the jobs behind it wait. */
+#define SILENT_BEFORE 16 /* so many activations in a row must log nothing before we write ahead */
+/* A worker gets several jobs while other workers are idle only after so many activations in a row
+ * that took less than a millisecond each. If one job took long, the jobs behind it would wait. */
 #define QUICK_BEFORE 4096
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
-#define LEAST_SHARE  64 /* weight of a new measurement above least_ns: 1 / LEAST_SHARE */
+#define LEAST_SHARE  64 /* weight of a new time in least_ns, if it is longer: 1 / LEAST_SHARE */
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {

@@ -11,9 +11,9 @@
  * A worker that announced `concurrent` has up to that many lines at once. Request ids tell which
  * answer belongs to which line.
  *
- * A worker that announced nothing (and has no --pipeline), or has written an answer when it had no
- * line, gets one line at a time, and only while it waits for input (worker/give.h). The second
- * kind is distrusted, and stays so with later processes.
+ * A worker that announced nothing (and has no --pipeline) gets one line at a time, and only while
+ * it waits for input (worker/give.h). So does a worker that has written an answer when it had no
+ * line: it is distrusted, and its later processes are, too.
  */
 
 #include <stdbool.h>
@@ -21,8 +21,8 @@
 
 struct pacing {
     /* kept from one process to the next */
-    unsigned ahead_max; /* setting: most lines not answered yet; 1: one line at a time */
-    unsigned vouched;   /* setting --pipeline: `pipeline` of a process that does not announce it */
+    unsigned ahead_max; /* setting: most lines without an answer; 1: one line at a time */
+    unsigned vouched;   /* setting --pipeline: used as `pipeline` if the process announces none */
     bool distrusted;    /* an answer came for which no job waited; `pipeline` is ignored since */
 
     /* what the worker announced */
@@ -40,7 +40,7 @@ struct pacing {
 };
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
-/* Call when a new process was started: forgets all about the one before except `distrusted`. */
+/* Call when a new process was started: forgets all about the previous one except `distrusted`. */
 void pacing_open(struct pacing *pacing);
 /* Record the two numbers from the ready line of the process; 0: not announced. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
@@ -50,18 +50,18 @@ unsigned pacing_depth(const struct pacing *pacing);
 /* How many lines to give this worker before another one is woken: about 200 us of work; at least
  * 1. */
 unsigned pacing_batch(const struct pacing *pacing);
-/* Whether lines are written ahead of answers, and an activation takes so little time that one
- * worker keeps up with the proxy. */
+/* Whether lines are written ahead of answers, and an activation takes at most twice the time that
+ * the proxy itself spends on it. */
 bool pacing_is_light(const struct pacing *pacing);
-/* Whether a process that has n_jobs is likely to be done with them within some 200 us, as work is
- * light and none of the last activations took long. Then it is not worth waking another worker for
- * one more. */
+/* Whether a process that has n_jobs is likely to be done with them within some 200 us: its work is
+ * light, and none of its last activations took long. Then this process can take one more job: it is
+ * not worth waking another worker for it. */
 bool pacing_is_soon_done(const struct pacing *pacing, unsigned n_jobs);
 /* Whether the process has worked on one activation for far longer than usual. now_ns: from
  * loop_clock_ns(). */
 bool pacing_is_stalled(const struct pacing *pacing, uint64_t now_ns);
-/* Whether a line may be written only when the process is seen to wait for input (worker/give.h): it
- * announced nothing, and has no --pipeline, or is distrusted. */
+/* Whether a line may be written only when the process is seen to wait for input (worker/give.h).
+ * That is so if the process is distrusted, or if it announced nothing and has no --pipeline. */
 bool pacing_takes_care(const struct pacing *pacing);
 
 /* Measure the work: call pacing_began() when a line is written to an idle process, and
@@ -70,7 +70,8 @@ bool pacing_takes_care(const struct pacing *pacing);
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 
-/* Call when the process sends part of an answer: for a while it gets one line at a time. */
+/* Call when the process sends a part of an answer. It counts as log: for a while the process gets
+ * one line at a time. */
 static inline void pacing_logged(struct pacing *pacing)
 {
     pacing->n_silent = 0;

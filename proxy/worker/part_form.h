@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * part_form - format the parts of an answer, and then its end, for the caller: as JSON lines, or as
- * the events of http/stream.c. The text is only appended to a buffer.
+ * part_form - format the parts of an answer, and then its end, for the client: as JSON lines, or as
+ * server-sent events (http/stream.c). The text is only appended to a buffer.
  */
 
 #include <stddef.h>

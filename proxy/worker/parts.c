@@ -8,7 +8,8 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-#define STREAM_HELD_MAX (16u << 20) /* for parts that come after the worker is told to pause */
+/* bytes to hold beyond the longest answer: a paused worker may still send parts for a while */
+#define STREAM_HELD_MAX (16u << 20)
 
 static struct parts *parts_of(struct job *job)
 {
@@ -21,17 +22,17 @@ static struct parts *parts_of(struct job *job)
     return job->parts;
 }
 
-/* The list of parts cannot be the answer any more: drop it. A stream has no such list, so its parts
- * stay until they are taken. */
+/* Call when the parts cannot become the job's answer any more: drop them. The parts of a stream (a
+ * job with on_parts) never become the answer, so they stay until they are taken. */
 static void give_up(struct job *job)
 {
     if (job->on_parts == NULL)
         buf_reset(&job->parts->bytes, 0);
 }
 
-/* Most bytes to hold of a job's parts. Each part is held with a newline, as in "A\nB\n". The list
- * "[A,B]" is one byte longer than that. A stream has no list, and its worker is told to pause long
- * before this bound. */
+/* Most bytes to hold of a job's parts. Each part is held with a newline, as in "A\nB\n". The answer
+ * made of them, "[A,B]", is one byte longer, and at most max_bytes. A stream makes no such answer,
+ * and its worker is told to pause long before this bound. */
 static size_t held_max(const struct job *job, size_t max_bytes)
 {
     assert(max_bytes > 0);
@@ -126,7 +127,7 @@ void parts_become_answer(struct job *job)
 
     job->has_no_result = true;
     assert(job->answer == NULL);
-    assert(n == 0 || buf_at(&parts->bytes)[n - 1] == '\n'); /* "]" replaces that newline */
+    assert(n == 0 || buf_at(&parts->bytes)[n - 1] == '\n'); /* "]" takes its place */
     if (job->on_parts != NULL) {
         job->answer = xstrdup("null");
         job->answer_len = strlen(job->answer);

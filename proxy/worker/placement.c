@@ -5,11 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LIGHT_NS 200000 /* place no lines if activations take longer: the wake-up does not matter */
-/* Place one of so many lines. Measured: to place all is 10 % slower when many jobs wait; to place
- * every 8th is less steady. */
+/* Do nothing if activations take longer than this: beside them a wake-up costs little. */
+#define LIGHT_NS 200000
+/* Restrict the process to our processor for the write of one line in so many. Measured: every line
+ * is 10 % slower when many jobs wait, every 8th line is less steady. */
 #define PLACE_EVERY 4
-#define LOOK_EVERY  64 /* lines to place between two counts of the threads of the process */
+#define LOOK_EVERY  64 /* count the threads of the process once in so many restrictions */
 
 void placement_init(struct placement *placement, bool wanted)
 {

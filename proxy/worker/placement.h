@@ -8,8 +8,8 @@
  * kernel chooses the processor when the line is written. So we restrict the process to our
  * processor during that write ("place" the line) and lift the restriction right after. Threads and
  * children inherit the restriction only if they are started in that moment, and after it the kernel
- * may move the process at once. To place every fourth line is enough, since the kernel mostly wakes
- * a process where it ran last.
+ * may move the process at once. Placing every fourth line is enough, since the kernel mostly wakes
+ * a process on the processor where that process ran last.
  *
  * No line is placed if there is one processor, if the process has several threads, or if the system
  * refuses.
@@ -22,18 +22,18 @@
 
 struct placement {
     bool wanted;           /* the setting worker_opts.wake_near */
-    bool possible;         /* `wanted` is set, and placing has worked so far for this process */
-    unsigned n_left;       /* lines to write without placing before one is placed again */
-    unsigned n_looks_left; /* lines to place before the threads of the process are counted again */
+    bool possible;         /* `wanted` is set, and restricting this process has worked so far */
+    unsigned n_left;       /* lines to write unrestricted before the process is restricted again */
+    unsigned n_looks_left; /* restrictions before the threads of the process are counted again */
     cpu_set_t own;         /* the processors on which the process may run when unrestricted */
 };
 
 void placement_init(struct placement *placement, bool wanted);
-/* Call when a new process was started: tries again whether lines can be placed. */
+/* Call when a new process was started: forgets what was found out about the previous process. */
 void placement_open(struct placement *placement);
 
-/* Call before writing a line to an idle process, to place the line if that is due. work_ns: usual
- * time of the process for an activation, 0: unknown. true: the process is restricted now, so call
- * placement_end() after the write. */
+/* Call before writing a line to an idle process. For every fourth line, restrict the process to our
+ * processor. work_ns: usual time of the process for an activation, 0: unknown. true: the process is
+ * restricted now, so call placement_end() after the write. */
 bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns);
 void placement_end(const struct placement *placement, pid_t pid);
