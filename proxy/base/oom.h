@@ -26,8 +26,8 @@ void oom_open(struct oom *oom, const char *root);
 
 /*
  * Call when a process of ours died of SIGKILL. Returns whether the kernel killed it for lack of
- * memory. Each counted kill explains one call within OOM_CLAIM_MS. A kill without a call in that
- * time was that of another process, which the action had started. now_ms: loop time.
+ * memory. For each kill that the kernel counted, one call within OOM_CLAIM_MS returns true. A kill
+ * without such a call was that of another process, which the action had started. now_ms: loop time.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

@@ -365,7 +365,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
             (line_is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
-            /* The line may be the result of another client's activation: do not log it. */
+            /* Where each line is an answer, this may be another client's result: do not log it. */
             if (channel->kept_apart)
                 continue;
         }

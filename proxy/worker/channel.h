@@ -73,7 +73,7 @@ struct channel {
     /* how many lines of fd1 were handed out as answers while is_guess was set; if the guess proves
      * wrong, so many answers on fd3 are dropped, since their clients got those lines */
     uint64_t n_owed;
-    enum channel_odd odd; /* first oddity of the output since channel_forget_oddity() */
+    enum channel_odd odd; /* first fault of the output since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
     bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
     bool paused;      /* channel_pause() has stopped the reading of fd1 and fd3 */

@@ -78,7 +78,8 @@ static void take_in(struct forwarder *forwarder, char *bytes, size_t n)
         forward_partial(forwarder, 0);
     }
     buf_add(&forwarder->partial, bytes + n_whole, n - n_whole);
-    /* The last bytes of this piece may be the start of a sentinel: keep them for the next piece. */
+    /* An unfinished line of this length is forwarded in pieces. Keep its last bytes for the next
+     * piece: they may be the start of a sentinel. */
     if (buf_len(&forwarder->partial) > HOLD_BYTES)
         forward_partial(forwarder, SENTINEL_LEN - 1);
     assert(buf_len(&forwarder->partial) <= HOLD_BYTES);

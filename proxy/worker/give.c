@@ -10,13 +10,14 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192 /* most iovecs in one writev(); lines left over take another one */
-/* to see in /proc whether the process waits for input: time between two looks, doubled each time */
+#define PARTS_PER_WRITE 192 /* most iovecs in one writev(); the lines left over need another call */
+/* give_question() looks in /proc to see whether the process waits for input. This is the time
+ * between the first two looks; it doubles with each look. */
 #define LOOK_US 200
-/* time for such looks alone; after it we write a probe byte, to see whether the process reads it */
+/* time for such looks alone; then we write a probe byte, too, to see if the process reads it */
 #define LOOKS_US  10000
 #define HEALTH_MS 3000 /* time for an idle process to show that it still reads */
-/* once the process has read the probe byte: time for more output before its answer is complete */
+/* time for more output once the probe byte was read; after that the answer counts as complete */
 #define GRACE_US 100000
 /* if the process also waits for something else, such as a timer, GRACE_US begins later, by at most
  * AWAITS_US; until then we look in /proc again every AGAIN_US */
@@ -45,8 +46,8 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* While the line is only probed, its job counts as not begun. That stays so if the write fails:
-     * the process is dead and got only the start of the line. */
+    /* While only the start of the line (a probe) is written, its job counts as not begun. That must
+     * stay so if this write fails: the process is dead. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
@@ -289,8 +290,7 @@ static void write_first_byte(struct session *s)
 }
 
 /* Call when the process waits for its next line: take its answer from the output so far, or end the
- * activation as malformed.
- * is_certain: the process is known to wait for input and nothing else. */
+ * activation as malformed. is_certain: the process is known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;
@@ -298,7 +298,7 @@ static void conclude(struct session *s, bool is_certain)
     assert(s->window.n == 1);
     channel_decide(&s->channel, is_certain);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* only now hear() found a line and held it */
+    if (channel_is_undecided(&s->channel)) { /* hear() held a line only now: decide again */
         channel_decide(&s->channel, is_certain);
         hear(s);
     }
@@ -309,8 +309,8 @@ static void conclude(struct session *s, bool is_certain)
 }
 
 /* Find out whether the process waits for its next line. Returns the time of loop_now_us() at which
- * to look again. UINT64_MAX: set no timer. If the byte written ahead is still unread, look again
- * when the pipe has room: that means that the process has read the byte. */
+ * to look again. UINT64_MAX: set no timer. If the first byte of the next line was written as a
+ * probe, look again when the pipe has room: that means that the process has read the byte. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;

@@ -168,8 +168,8 @@ static bool finish_answered(struct session *s, enum channel_result result, const
         return true;
     }
     if (!job->tombstone) {
-        /* Count the time of this job. Without request ids the work on it began when the previous
-         * job was done. hear() counts those times, for all answers of one read together. */
+        /* Add this job's time to the metrics. Without request ids hear() does that, for all answers
+         * of one read together: work on a job begins only when the previous job is done. */
         if (s->window.numbered)
             histogram_add(&s->opts->tally->work, loop_now_us(s->loop) - job->given_at_us, 1);
         if (!at_end) {

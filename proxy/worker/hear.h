@@ -17,8 +17,8 @@ struct spawned;
 
 /* Take over the pipes of a process that has started. */
 void hear_open(struct session *session, const struct spawned *spawned);
-/* For a started process that reports no ready line: mark it ready if it waits for input, or in a
- * poll. Returns what was seen in /proc. */
+/* For a started process that reports no ready line: mark it ready if it waits for input or is
+ * blocked in a poll. Returns what was seen in /proc. */
 enum stdin_probe_state hear_start(struct session *session);
 /* Process the lines that were read from the pipes. Each answer ends its job; an answer for which no
  * job waits is counted, then dropped or logged. */
@@ -42,7 +42,7 @@ void hear_rest(struct session *session);
  *
  * Returns true if the process has read, or may have read, lines that it has not begun. It could
  * still begin them, so it must be killed at once, and it keeps all jobs whose lines it has read
- * until it is dead. Only if `outcome` is JOB_LATE, the job that has begun ends now.
+ * until it is dead. In this case the job that has begun ends now only if `outcome` is JOB_LATE.
  */
 bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
@@ -50,7 +50,7 @@ void hear_out(struct session *session);
 /* Call when the process is dead. Takes the answers that it has written or put into its ring: their
  * jobs are done. Of the jobs left, those that had begun (window_n_begun()) end with `outcome` and
  * `reason`, and the rest returns to the pool. crashed: the process did not exit with status 0, so a
- * held line (channel_is_undecided()) is no answer. No job is left. */
+ * held line (channel_is_undecided()) is no answer. No job is left in the window. */
 void hear_last_words(struct session *session, bool crashed, enum job_outcome outcome,
                      const char *reason);
 

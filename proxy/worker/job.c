@@ -12,7 +12,7 @@
 
 void job_look_again(struct job *job)
 {
-    if (job->holder == NULL || job->outcome != JOB_PENDING) /* done: the holder may be freed */
+    if (job->holder == NULL || job->outcome != JOB_PENDING) /* job done: its holder may be freed */
         return;
     job->holder->asked = true;
     loop_post(job->holder->loop, job->holder->step);

@@ -52,12 +52,12 @@ struct job {
     char *block; /* memory that contains the line, owned; NULL: `line` has memory of its own */
     size_t len;
     uint64_t deadline_at_ms; /* loop time, or JOB_BY_TURN */
-    uint64_t limit_ms;       /* time limit, also named in the error text; see JOB_BY_TURN */
+    uint64_t limit_ms;       /* time limit for a JOB_BY_TURN deadline; named in the error text */
     bool takes_any_result;   /* the answer need not be an object or array */
     job_done_fn *done;       /* called once, from the loop, when the job has an outcome */
-    /* Called from the loop when parts of the answer have come. It is to take them (worker/parts.h).
-     * Parts that come together with the end of the answer are left for `done`. NULL: all parts are
-     * kept until the end. */
+    /* Called from the loop when parts of the answer have come. The function may take them with
+     * parts_took(). Parts that come together with the end of the answer are left for `done`. NULL:
+     * all parts are kept until the end. */
     job_parts_fn *on_parts;
     /* Called with the first part before the part is kept; may set on_parts. NULL: not called. */
     job_first_part_fn *first_part;
@@ -86,7 +86,7 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came; `answer` is "null" or a JSON array of the parts */
+    bool has_no_result; /* only parts came; `answer`: "null" if on_parts is set, else their array */
     bool failed;        /* answered, but the launcher reports that the function threw */
     char reason[256];
 };

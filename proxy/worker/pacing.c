@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS 1000000 /* work to write ahead of answers: ten times the cost of a wake-up */
+#define AHEAD_NS 1000000 /* write so much work ahead of answers: ten times the cost of a wake-up */
 #define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
 /* light work takes at most so long per activation: twice the time that the proxy itself needs */
 #define LIGHT_NS 50000
@@ -13,7 +13,8 @@
  * times its usual time. */
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
-#define SILENT_BEFORE 16 /* so many activations in a row must log nothing before we write ahead */
+/* So many activations in a row must log nothing before lines are written ahead of answers. */
+#define SILENT_BEFORE 16
 /* A worker gets several jobs while other workers are idle only after so many activations in a row
  * that took less than a millisecond each. If one job took long, the jobs behind it would wait. */
 #define QUICK_BEFORE 4096

@@ -66,12 +66,12 @@ bool pacing_takes_care(const struct pacing *pacing);
 
 /* Measure the work: call pacing_began() when a line is written to an idle process, and
  * pacing_answered() when answers come. n_answers: how many came in one read. more: the process has
- * more lines. logged: log bytes came, too. Returns the time per answer in nanoseconds. */
+ * more lines to answer. logged: log bytes came, too. Returns the time per answer in nanoseconds. */
 void pacing_began(struct pacing *pacing);
 uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, bool logged);
 
-/* Call when the process sends a part of an answer. It counts as log: for a while the process gets
- * one line at a time. */
+/* Call when the process sends a part of an answer. The part counts as log output: for a while the
+ * process gets one line at a time. */
 static inline void pacing_logged(struct pacing *pacing)
 {
     pacing->n_silent = 0;

@@ -127,7 +127,7 @@ void parts_become_answer(struct job *job)
 
     job->has_no_result = true;
     assert(job->answer == NULL);
-    assert(n == 0 || buf_at(&parts->bytes)[n - 1] == '\n'); /* "]" takes its place */
+    assert(n == 0 || buf_at(&parts->bytes)[n - 1] == '\n'); /* "]" replaces this newline */
     if (job->on_parts != NULL) {
         job->answer = xstrdup("null");
         job->answer_len = strlen(job->answer);

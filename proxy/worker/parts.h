@@ -19,7 +19,7 @@
 
 struct job;
 
-/* a stream's worker is paused when so many bytes of its parts wait to be taken */
+/* the worker of a job with on_parts is paused when so many bytes of its parts wait to be taken */
 #define PARTS_HELD_MAX 262144
 
 struct parts {
@@ -41,7 +41,8 @@ void parts_add_too_long(struct job *job);
  * and *n to the next part, and *at to the number of bytes up to its end. false: no more parts. */
 bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n);
 
-/* Whether PARTS_HELD_MAX bytes of a stream wait to be taken, so that its worker must pause. */
+/* Whether the job has on_parts, and PARTS_HELD_MAX bytes or more of its parts wait to be taken. If
+ * so, its worker must pause. */
 bool parts_are_full(const struct job *job);
 /* Remove the first n bytes of the parts, which were taken. If the worker was paused and fewer than
  * PARTS_HELD_MAX bytes are left, it goes on. */

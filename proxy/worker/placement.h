@@ -7,7 +7,7 @@
  * being woken, and a wake-up across processors costs several times as much as the activation. The
  * kernel chooses the processor when the line is written. So we restrict the process to our
  * processor during that write ("place" the line) and lift the restriction right after. Threads and
- * children inherit the restriction only if they are started in that moment, and after it the kernel
+ * children inherit the restriction only if they are started in that moment. Afterwards the kernel
  * may move the process at once. Placing every fourth line is enough, since the kernel mostly wakes
  * a process on the processor where that process ran last.
  *
