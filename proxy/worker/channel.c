@@ -82,7 +82,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     }
 }
 
-/* Forward an unfinished line, read from an answer descriptor, to the log. */
+/* Forward an unfinished line of descriptor 1 or 3 to the log. */
 static void rest_to_log(struct channel *channel, struct line *line)
 {
     const char *text = NULL;
@@ -453,8 +453,8 @@ void channel_decide(struct channel *channel, bool is_certain)
     }
 }
 
-/* Check the guess that answers come on descriptor 1 by the first line on descriptor 3: an answer
- * overrules the guess, any other line is log and confirms it. */
+/* We guess that answers come on descriptor 1. Check that by the first line on descriptor 3: an
+ * answer overrules the guess, any other line is log and confirms it. */
 static void check_guess(struct channel *channel)
 {
     const char *text;

@@ -61,7 +61,7 @@ struct channel {
     struct loop_watch fd3; /* the process's descriptor 3, while answers may come there */
     struct line line1;
     struct line line3;
-    /* forwards log lines found among answers, and all output of the descriptor without answers */
+    /* forwards log lines found among answers, and all output of fd1 or fd3 if it has no answers */
     struct forwarder out;
     struct forwarder err;          /* forwards descriptor 2 */
     struct output_waiter out_room; /* resumes reading fd1 when our stdout is no longer full */

@@ -17,7 +17,7 @@ struct oom;
 enum death {
     DEATH_NONE,          /* running, or never started */
     DEATH_EXITED,        /* it exited by itself, with an exit status */
-    DEATH_SIGNALLED,     /* by a signal that we did not send: a crash, or a kill from outside */
+    DEATH_SIGNALLED,     /* ended by a signal not sent by us: a crash, or a kill from outside */
     DEATH_DEADLINE,      /* ended by us: an activation's deadline passed */
     DEATH_START_TIMEOUT, /* ended by us: it was not ready within --init-timeout */
     DEATH_REFUSED,       /* its ready line reports a failure, or is malformed */

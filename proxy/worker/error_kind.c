@@ -22,7 +22,8 @@ const char *error_kind_name(enum error_kind kind)
     return names[kind];
 }
 
-/* Whether the error is a missing function: all launchers use these words (runtime/README.md). */
+/* Whether the error reports a missing function. All launchers use this text for it. Source:
+ * runtime/README.md. */
 static bool is_of_method(struct json_slice error)
 {
     static const char text[] = "\"method not found: ";

@@ -139,7 +139,7 @@ static void on_readable(struct loop_watch *watch)
     }
     (void)pull(forwarder, TURN_BYTES);
     if (forwarder->ended)
-        loop_watch_read(watch, NULL); /* the descriptor would be ready for ever */
+        loop_watch_read(watch, NULL); /* a pipe at its end would be ready for ever */
 }
 
 bool forwarder_is_open(const struct forwarder *forwarder)

@@ -212,13 +212,13 @@ static bool control_job(struct session *s, struct job *job)
     return true;
 }
 
-/* Write the control lines that are due. false: not all could be written yet. */
+/* Write the control lines that are due for all jobs. false: not all could be written yet. */
 static bool write_controls(struct session *s)
 {
     list_each(node, &s->window.jobs) {
         struct job *job = list_item(node, struct job, node);
 
-        if (job == s->window.unsent) /* this line and later ones are not written in full yet */
+        if (job == s->window.unsent) /* the launcher does not have this and later lines yet */
             return true;
         if (!job->tombstone && !control_job(s, job))
             return false;
@@ -343,8 +343,8 @@ static uint64_t ask(struct session *s)
         question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)
         question->grace_at_us = now_us;
-    /* Not certain: an event loop, or a child of the process, may have read the probe byte while the
-     * process still waits for something else. */
+    /* is_certain is false: an event loop, or a child of the process, may have read the probe byte
+     * while the process still waits for something else. */
     if (now_us - question->grace_at_us >= GRACE_US) {
         conclude(s, false);
         return UINT64_MAX;

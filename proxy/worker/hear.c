@@ -51,7 +51,7 @@ static void end_job(struct session *s, struct job *job, enum job_outcome outcome
 static void finish(struct session *s, struct job *job, enum job_outcome outcome)
 {
     /* The job was answered before its whole line was written. The rest of the line may never be
-     * read, and cannot be left out, or the next line would be appended to the fragment. So the
+     * read. It cannot be left out either: the next line would be appended to the fragment. So the
      * process must be replaced. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;

@@ -31,7 +31,7 @@ struct pacing {
 
     /* what was measured */
     uint64_t work_ns; /* time per activation, smoothed; 0: not measured yet */
-    /* recent minimum of the time per activation, without waits for a processor; 0: not measured */
+    /* recent minimum of the time per activation, to leave out waits for a processor; 0: unknown */
     uint64_t least_ns;
     uint64_t busy_at_ns; /* when the worker got work or, if later, last answered; 0: it is idle */
     unsigned n_silent;   /* activations in a row that logged nothing */

@@ -11,8 +11,8 @@
 
 const struct part_form part_lines = {"{\"part\":", "}\n", "{\"result\":", "}\n", "", "\n"};
 
-/* Append a document, with blanks for carriage returns: both are white space in JSON, but some
- * readers take a carriage return for the end of a line. */
+/* Append a document, and replace its carriage returns by blanks. Both are white space in JSON, but
+ * some readers take a carriage return for the end of a line. */
 static void add_document(struct buf *out, const char *text, size_t n)
 {
     char *at = buf_room(out, n);
