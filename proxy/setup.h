@@ -10,9 +10,9 @@
 #include "action/actionloop.h"
 #include "action/runtimes.h"
 #include "action/store.h"
+#include "base/oom.h"
 #include "base/privileges.h"
 #include "http/passed.h"
-#include "base/oom.h"
 
 struct config;
 struct err;
