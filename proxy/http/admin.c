@@ -222,7 +222,8 @@ static void write_clients(struct buf *text, const struct held *held,
                  "Requests that were refused before their body was read.", clients->n_refused);
 }
 
-/* Prometheus client libraries use these names, too, so ready-made dashboards find the metrics. */
+/* The metrics `process_...` have the names that Prometheus client libraries give them, so
+ * ready-made dashboards find them. */
 static void write_process(struct buf *text, uint64_t started_at_us)
 {
     struct usage own = {0};

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * admin - health, readiness and metrics for an operator, on a listener of its own.
+ * admin - health, readiness and metrics for an operator, on another listener than /init and /run.
  */
 
 #include <stdint.h>

@@ -4,9 +4,9 @@
  * any of its bytes. We call libh2o's callback for input (`feed`) only when the socket's input
  * buffer holds exactly one whole request (http/receive.c).
  *
- * Whenever libh2o has disposed of a request, it turns to the next one and makes itself the reader
- * of the socket again (reqread_start). At the end of that turn of the event loop, on_resume() makes
- * receive_on_readable() the reader instead.
+ * When libh2o has disposed of a request, it makes itself the reader of the socket again, to read
+ * the next request (reqread_start). At the end of the same turn of the event loop, on_resume()
+ * makes receive_on_readable() the reader instead.
  */
 
 #include "http/connection.h"
@@ -19,7 +19,7 @@
 #include "base/util.h"
 #include "http/receive.h"
 
-#define TAKE_MIN_BYTES 16384 /* smaller bodies are not taken over: copying them is cheaper */
+#define TAKE_MIN_BYTES 16384 /* a handler copies a smaller body: cheaper than taking it over */
 
 /* Called by libh2o when it has closed the socket: free the connection. */
 static void on_closed(void *arg)
@@ -119,8 +119,8 @@ void connection_take_body(struct connection *c, struct body *body)
     if (c->n_body < TAKE_MIN_BYTES || c->refusal.status != 0)
         return;
     assert(c->state == CONNECTION_BUSY && c->n_body <= input->size);
-    /* Give the socket an empty buffer with the size of `input`: when libh2o drops the request from
-     * its buffer, it looks only at the size. */
+    /* Put `empty` in the place of `input` and let it claim the same size. libh2o will drop the
+     * request's bytes from this buffer, and for that looks only at the size. */
     empty = receive_block(NULL, 0);
     empty->size = input->size;
     c->sock->input = empty;

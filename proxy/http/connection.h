@@ -2,8 +2,8 @@
 
 /*
  * connection - one client's connection. We read its input in place of libh2o, find the end of each
- * request by strict rules (http/framing.h), bound the memory for it (base/held.h), and give libh2o
- * one whole request at a time.
+ * request by strict rules (http/framing.h), bound the memory for each request (base/held.h), and
+ * give libh2o one whole request at a time.
  */
 
 #include <stdbool.h>
@@ -21,19 +21,20 @@ void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept
 
 /* ---- for http/request.c: the request that libh2o is working on ---- */
 
-/* Call when libh2o has called the request's handler: we watch the client's socket from now on. */
+/* Call when libh2o has called the request's handler. From now on we watch the client's socket, to
+ * notice if the client leaves or sends more bytes. */
 void connection_busy(struct connection *connection);
 /* Have left(owner) called once if the client closes the connection before or during its reply. The
- * request still exists at that time. left() is not called if the client has sent more bytes after
- * its request: we do not notice then that it leaves. */
+ * request still exists at that time. If the client has sent more bytes after its request, left() is
+ * not called: we stop reading then, and do not see the client leave. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
 /* Call when the reply begins. n: bytes of memory to count as held for the reply. */
 void connection_replying(struct connection *connection, uint64_t n);
-/* Call connection_sending() when a piece of the reply was given to libh2o. Call
- * connection_waiting() when the client has taken that piece, and when a reply begins without one.
- * From connection_waiting() to the next piece, the client does not count as slow. */
+/* Call connection_sending() when a piece of the reply is given to libh2o. Call connection_waiting()
+ * when the client has taken that piece. Call it, too, when a reply begins without a piece. From
+ * connection_waiting() to the next piece, the client does not count as slow. */
 void connection_sending(struct connection *connection);
 void connection_waiting(struct connection *connection);
 /* Shut the socket down, so that libh2o's next write fails. */
@@ -44,8 +45,8 @@ void connection_done(struct connection *connection);
 /* The memory block of a request's body. BODY_ROOM bytes before the body and one byte after it are
  * writable. */
 struct body {
-    char *block;     /* the caller frees it; NULL: the request keeps the body */
+    char *block;     /* the caller frees it; NULL: the body was not taken over */
     uint64_t n_held; /* bytes counted as held for the block; the caller calls held_drop() */
 };
-/* Take the request's body over. If the body is small, body->block becomes NULL instead. */
+/* Take the request's body over. A small body is not taken over: body->block becomes NULL. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -1,6 +1,6 @@
 /*
- * Slow clients are found by scans of all connections: at least once a second while a client may be
- * slow, and when memory or descriptors run out.
+ * Scans of all connections find slow clients. A scan runs at least once a second while we wait for
+ * any client to send or read, and when memory or descriptors run out.
  */
 
 #include "http/connections.h"
@@ -81,8 +81,8 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* Drop slow clients. A client that has taken its whole reply is never among them: libh2o finishes
- * such a reply before timers run. */
+/* Drop slow clients. A client that has taken its whole reply is never dropped: libh2o disposes of
+ * its request before timers run, and its connection is then idle. */
 static void on_sweep(struct loop_timer *timer)
 {
     struct connections *all = container_of(timer, struct connections, sweep);
@@ -165,7 +165,7 @@ void connection_drop(struct connection *c, enum drop why)
     }
     /* libh2o is writing the reply: make its next write fail, and free our memory now. */
     c->state = CONNECTION_CLOSING;
-    c->is_cut = true; /* when libh2o turns to the next request, on_resume() closes the socket */
+    c->is_cut = true; /* on_resume() closes the socket after libh2o has given up the reply */
     connection_release(c);
     connection_drop_raw(c);
     (void)setsockopt(h2o_socket_get_fd(c->sock), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -202,7 +202,7 @@ bool connections_have_room(struct connections *all)
 
         if (is_dispensable(c)) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* a replying connection is closed in the loop's next turn */
+            return !is_replying; /* a replying c is closed, and makes room, in the next turn */
         }
     }
     return false;

@@ -33,15 +33,16 @@ struct refusal {
 #define NO_ROOM_TEXT                                                                               \
     "Other clients' bodies and answers fill the memory (--held-max-bytes); try again."
 
-/* The decision about a request: to admit it with this bound, or to refuse it. */
+/* The decision about a request: to admit it with at most body_max_bytes of body, or to refuse
+ * it. */
 struct admission {
     uint64_t body_max_bytes;
     struct refusal refusal;
 };
 
 /* Decides about a request when its head has come. n_body: the stated length of the body; 0 for a
- * chunked body. Called again with no_room set if there is no memory for the body, and with n_body
- * as the length so far if a chunked body exceeds its bound. */
+ * chunked body. Called a second time if there is no memory for the body (no_room is set), or if a
+ * chunked body exceeds its bound. n_body is then the length of a chunked body so far. */
 typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t n_body,
                                  bool no_room, struct admission *admission);
 
@@ -66,8 +67,8 @@ struct connections {
     unsigned n;
     unsigned n_requests; /* requests whose clients have not taken the whole reply */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
-    struct loop_timer sweep; /* the next scan; set while a client may become slow */
-    struct list lingering;   /* list of struct lingering, see connections_linger() */
+    struct loop_timer sweep; /* the next scan for slow clients; set while we wait for any client */
+    struct list lingering;   /* struct lingering: sockets to read empty before we close them */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
     uint64_t n_dropped[N_DROPS];
@@ -77,7 +78,7 @@ struct connections {
 void connections_init(struct connections *all);
 /* Close all connections except those whose request libh2o is still handling. */
 void connections_close(struct connections *all);
-/* Make room for one more connection, if necessary by dropping one. false: there is no room yet. */
+/* Make room for one more connection, if necessary by dropping one. false: there is no room now. */
 bool connections_have_room(struct connections *all);
 /* Make room for n more bytes by dropping slow clients. asks: the connection that needs the room,
  * and is not dropped; NULL: none. false: there is not enough room. */
@@ -110,32 +111,32 @@ struct connection {
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
     bool is_new;         /* no byte has come since the connection was accepted */
-    bool gives;          /* libh2o is being given a request, whose bytes may still be in `raw` */
-    bool has_rest;       /* set while `gives` is: the client has sent more after this request */
-    bool waits;          /* set while replying: the client has taken all pieces sent so far */
+    bool gives;          /* libh2o is just being called with a request; `raw` may still hold it */
+    bool has_rest;       /* valid while `gives` is set: more input has come after the request */
+    bool waits;          /* valid while replying: the client has taken all pieces sent so far */
     struct buf raw;      /* input that belongs to no request yet */
     size_t n_seen;       /* bytes of `raw` that have been searched for the end of a line */
     uint64_t n_raw_held; /* bytes counted in all->held for `raw` */
     struct st_h2o_buffer_t *block; /* owned; head and body of the request that is being received */
-    /* the digits in `block` of the Content-Length that replaces the chunked coding; NULL: the body
-     * is not chunked */
+    /* We replace a chunked coding by a Content-Length. This points to its digits in `block`, which
+     * are written when the whole body has come. NULL: the body is not chunked. */
     char *length_at;
     uint64_t n_body; /* length of the body: the stated one; of a chunked body, the bytes so far */
     uint64_t n_got;
     uint64_t body_max_bytes;
     bool wants_continue;
-    bool input_waits; /* there is input in the socket that must be read after the reply */
+    bool input_waits; /* the socket has unread input, which we read after the reply */
     bool ends;        /* close the connection after the reply */
     bool is_cut;      /* input after the request is ignored; close after the reply */
     struct chunks chunks;
-    struct head head; /* of the request being received; its spans dangle, see grow() */
+    struct head head; /* of the request being received; its spans may point to text that is gone */
     uint64_t n_held;  /* bytes counted in all->held for the request and its reply */
     struct refusal refusal;
     int linger_fd; /* duplicate of the socket, to read from when libh2o has closed it; -1: none */
     connection_left_fn *left; /* called when the client leaves; NULL: none */
     void *left_owner;
     struct loop_post resume;
-    uint64_t window_at_ms; /* time since which the client has sent or taken window_bytes */
+    uint64_t window_at_ms; /* when we began to count window_bytes, sent or taken by the client */
     uint64_t window_bytes;
 };
 

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * default_action - the action that serves until an /init brings code, for runtimes that have one.
+ * default_action - the action that serves until an /init brings code. Some runtimes have none.
  *
- * Images made for Apache's skeleton run activations without any /init, or after an /init without
- * code. They use a program of their own in the folder /action or, if there is none, the program
- * that the runtime's manifest names. Its process starts with the first activation.
+ * Images made for Apache's docker skeleton run activations without any /init, or after an /init
+ * without code. Such an image uses its own program in the folder /action or, if there is none, the
+ * program that the runtime's manifest names. The first activation starts the program.
  */
 
 #include <stdbool.h>

@@ -23,7 +23,8 @@
 #define UNIX_MARK    "unix:"
 #define MODE_MARK    ",mode="
 #define OWNER_MARK   ",owner="
-#define LOOK_MS      100 /* time limit of a trial connect; if it times out, there is a listener */
+/* Timeout of connect() in remove_stale(). After a timeout, we assume that there is a listener. */
+#define LOOK_MS 100
 
 /* An address in the form that bind() and connect() take. */
 struct known {

@@ -7,7 +7,7 @@
 
 /* ---- characters: RFC 9110 5.6.2, 5.5 ---- */
 
-/* These functions check every byte of every head, so they must be fast. */
+/* The functions of this section check every byte of every head, so they must be fast. */
 
 enum {
     TOKEN = 1,
@@ -172,7 +172,8 @@ static enum framing read_length(struct head *head, struct seen *seen, struct spa
     struct span element, list = value;
     bool any = false;
 
-    /* libh2o reads one number only: no blank after it, no leading zero, not too many digits. */
+    /* libh2o accepts only one number, without a blank after it, a leading zero or too many digits.
+     * Rewrite any other form for libh2o. */
     if (head->has_length || value.text[value.n] != '\r' || value.n > LENGTH_MAX_DIGITS ||
         (value.n > 1 && value.text[0] == '0') || memchr(value.text, ',', value.n) != NULL)
         seen->is_rewritten = true;

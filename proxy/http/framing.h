@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * framing - find where an HTTP/1 request ends: parse its head, and a chunked body. As strict as RFC
- * 9112 allows, since bytes that two programs parse differently can hide a second request.
+ * framing - find where an HTTP/1 request ends: parse its head, and a chunked body. The parser is as
+ * strict as RFC 9112 allows: where two programs parse the same bytes differently, an attacker can
+ * hide a second request in them.
  *
  * The parser uses no socket and no clock. docs/framing.md has a table of all cases.
  */
@@ -72,7 +73,7 @@ enum chunk_state {
     CHUNK_END,
 };
 
-/* The state of parsing one chunked body. Zeroed before use. */
+/* The state of parsing one chunked body. The caller zeroes it before use. */
 struct chunks {
     enum chunk_state state;
     uint64_t left;     /* bytes of this chunk's data still to come */

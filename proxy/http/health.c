@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define WAIT_MS 5000 /* timeout of each step: an event loop that stalls longer is unhealthy */
+#define WAIT_MS 5000 /* timeout of connect(), write() and each read(): a slower loop is unhealthy */
 
 static const char request[] = "GET /healthz HTTP/1.0\r\nHost: whiskloop\r\n\r\n";
 

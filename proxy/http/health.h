@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * health - query a running proxy's admin listener, for a container's health check: images need no
- * HTTP client of their own.
+ * health - query a running proxy's admin listener, for a container's health check. With it, images
+ * need no HTTP client of their own.
  */
 
 #include "http/endpoint.h"
 
-/* GET /healthz, with five seconds for each step. 0: healthy. -1: err says why not. */
+/* GET /healthz. The connect, the write and each read may take five seconds. 0: healthy. -1: err
+ * says why not. */
 int health_ask(const struct endpoint *endpoint, struct err *err);

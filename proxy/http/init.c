@@ -25,8 +25,8 @@
 struct init {
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: a preloaded action */
-    const char *origin; /* what named a preloaded action, such as "--action"; NULL: a request */
-    init_done_fn *done; /* called with the outcome of a preloaded action; NULL: a request */
+    const char *origin; /* what named a preloaded action, such as "--action"; NULL: POST /init */
+    init_done_fn *done; /* called with the outcome of a preloaded action; NULL: POST /init */
     void *owner;
     struct envelope envelope;
     struct build build;
