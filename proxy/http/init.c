@@ -77,7 +77,8 @@ static void log_end(const struct init *init, const char *outcome, const char *re
              log_text("reason", reason));
 }
 
-/* The action's runtime; the fallback if it is not known, or if the default action serves. */
+/* The action's runtime, or the fallback runtime if the action's is not known or if the default
+ * action serves. */
 static const struct runtime *runtime_of(const struct init *init)
 {
     return init->build.runtime != NULL ? init->build.runtime : init->service->opts.fallback;
@@ -112,9 +113,9 @@ static void end_log(struct service *service)
     output_flush(service->err);
 }
 
-/* Reply with 502: the action cannot start. If logs_errors(), `why` goes to the action's log, with
- * sentinels after it, and the client gets `general`. Otherwise the client gets `why`. in_log: false
- * leaves `why` out of the log. */
+/* Reply with 502: the action cannot start. If errors of /init belong in the action's log
+ * (logs_errors()), log `why` and then sentinels, and tell the client `general`. Otherwise tell the
+ * client `why`. in_log: false leaves `why` out of the log. */
 static void reply_failed(struct init *init, const char *general, const char *why, bool in_log)
 {
     struct service *service = init->service;
@@ -133,17 +134,18 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Whether the action's log shows the user's own file names. An /init of the platform names no file:
- * the action's log is then passed on unchanged. A name with a newline is not shown either: it could
- * forge a sentinel. */
+/* Whether the action's log shows the user's own file names in place of ours. If the /init names no
+ * file, as on the platform, the log is passed on unchanged. It is also unchanged if the name has a
+ * newline, which could forge a sentinel. */
 static bool renames_log(const struct init *init)
 {
     return init->service->opts.renames_log ||
            (init->envelope.file != NULL && strchr(init->envelope.file, '\n') == NULL);
 }
 
-/* Pass the compiler's message on, word for word. If logs_errors(), it goes to the log, and into the
- * reply only if the compiler's exit status asks for that. Otherwise it goes into the reply. */
+/* Pass the compiler's message on, without words of our own. If logs_errors(), it goes to the log,
+ * and into the reply only if the compiler's exit status asks for that. Otherwise it goes into the
+ * reply. */
 static void reply_unbuilt(struct init *init)
 {
     struct buf *why = &init->build.why;
@@ -175,8 +177,9 @@ static void reply_reason(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        /* If there is a pool, err->text is the reason that the launcher has told and logged, or the
-         * reason why exec() refused the program. Neither is logged here. */
+        /* With a pool, the build has succeeded and a worker failed to start. err->text is then the
+         * launcher's reason, which it has logged itself, or the reason why exec() refused the
+         * program. Do not log it here. */
         reply_failed(init, init->pool != NULL ? err->text : NOT_BUILT, err->text,
                      init->pool == NULL);
         break;
@@ -193,11 +196,12 @@ static void reply_reason(struct init *init, const struct err *err)
     case ERR_EXHAUSTED:
         if (logs_errors(init))
             reply_failed(init, err->text, err->text, true);
-        else /* the text that the platform prescribes, without any other words */
+        else /* the platform prescribes this text: add no other words */
             request_reply_error(init->request, 502, err->text);
         break;
     case ERR_ACTION:
-        /* If the action could not even be run, it has logged nothing itself. */
+        /* err->os is set if the program could not be run. It has then logged nothing, so log the
+         * detail. */
         if (err->detail[0] != '\0' && err->os != 0)
             say(init->service, err->detail, strlen(err->detail));
         if (err->detail[0] != '\0' && err->os != 0 && !logs_errors(init))
@@ -205,7 +209,7 @@ static void reply_reason(struct init *init, const struct err *err)
         reply_failed(init, "Cannot start action. Check logs for details.", err->text, true);
         break;
     case ERR_SYSTEM:
-        /* Not the action's fault: the client gets the reason in any case. */
+        /* Not the action's fault: tell the client the reason even if logs_errors(). */
         (void)snprintf(text, sizeof(text), "cannot start action: %s", err->text);
         reply_failed(init, text, err->text, true);
         break;
@@ -228,8 +232,8 @@ static void tell_owner(struct init *init, const struct err *err, const struct bu
     init->done(init->owner, buf_at(&text), buf_len(&text), full);
 }
 
-/* start_workers() has put the file names of the failed version into service->names. If another
- * version serves, put that version's names back, since the log is now its log. */
+/* start_workers() has set service->names, the file names that the log shows, for the version that
+ * failed. If another version still serves, set that version's names again. */
 static void give_back_names(struct init *init)
 {
     if (init->pool != NULL && init->service->pool != NULL)
@@ -305,7 +309,7 @@ static void start_workers(struct init *init)
     assert(init->pool == NULL);
     memset(&spec, 0, sizeof(spec));
     memset(&waiting_spec, 0, sizeof(waiting_spec));
-    privileges_borrow(service->opts.privileges); /* the next call reads the action's folder */
+    privileges_borrow(service->opts.privileges); /* read the folder with the action user's rights */
     runtime_exec_spec(runtime, init->build.dir, init->envelope.main, service->opts.environ,
                       init->envelope.env, &spec);
     privileges_return(service->opts.privileges);
@@ -521,7 +525,8 @@ void init_on_request(void *owner, struct request *request)
         return;
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
-        /* The platform sends an /init without code to an image that has an action of its own. */
+        /* The platform sends an /init without code to an image that has an action of its own. That
+         * action serves already: reply as to a successful /init. */
         if (found < 0 && err.kind == ERR_NO_CODE) {
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;

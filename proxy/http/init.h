@@ -1,11 +1,12 @@
 #pragma once
 
 /*
- * init - the steps of one POST /init. If a step fails, those before it are undone:
+ * init - the steps of one POST /init. If a step fails, the steps before it are undone:
  *
  *     envelope ─► build (child processes) ─► start workers ─► serve
  *
- * Source of the statuses, texts and sentinels: openwhisk-contract, sections 0, 1.3, 1.7.
+ * Source of the statuses, texts and sentinels: the maintainers' notes openwhisk-contract, sections
+ * 0, 1.3, 1.7.
  */
 
 #include <stddef.h>

@@ -17,7 +17,7 @@
 
 #define INIT_TWICE "Cannot initialize a runtime with a dedicated function."
 
-/* One request to /, as long as the handlers of /init and /run work on it. */
+/* One request to /, while the handlers of /init and /run work on it. */
 struct passage {
     struct knative *knative; /* borrowed */
     struct request *request;
@@ -86,7 +86,7 @@ static void on_run_replied(void *owner, struct request *request, int status, cha
 
     assert(request == passage->request);
     assert(status != 0 || body == NULL);
-    if (status == 0) { /* http/run.c sends a reply in parts itself */
+    if (status == 0) { /* http/run.c streams this reply itself */
         passage_free(passage);
         return;
     }
@@ -139,7 +139,7 @@ static void add_member(struct buf *out, const char *name, const char *text, size
     json_quote(out, text, n);
 }
 
-/* Add a part of a query, percent-decoded, as a JSON string. */
+/* Add a name or a value of a query, percent-decoded, as a JSON string. */
 static void add_query_text(struct buf *out, struct span part)
 {
     auto_buf struct buf plain = {0};
@@ -247,7 +247,7 @@ static void add_value(struct buf *out, const struct passage *passage, struct jso
         add_query(out, request_query(request));
     }
     while (given.kind == JSON_OBJECT && json_next_member(given, &at, &key, &value)) {
-        if (!is_ours(key)) /* only the proxy sets these */
+        if (!is_ours(key)) /* only the proxy may set members `__ow_...` */
             json_add_member(out, ",", key, value);
     }
     buf_add_text(out, "}");

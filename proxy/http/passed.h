@@ -2,8 +2,8 @@
 
 /*
  * passed - pass request headers on to the action (--pass-headers). Header X-Foo becomes the member
- * "header_x_foo" of the JSON line that the action gets, and so its environment variable
- * __OW_HEADER_X_FOO.
+ * "header_x_foo" of the JSON line that the action gets. Launchers set the environment variable
+ * __OW_HEADER_X_FOO from this member.
  */
 
 #include <stddef.h>

@@ -58,7 +58,7 @@ void preload_begin(struct preload *preload, struct preloaded *preloaded)
     struct service *service = preload->service;
 
     assert(preload->why == NULL);
-    assert(preload->origin == NULL); /* begun once */
+    assert(preload->origin == NULL); /* preload_begin() is called only once */
     preload->origin = preloaded->origin;
     preload->may_fail = preloaded->may_fail;
     gate_close(&service->gate);

@@ -4,8 +4,8 @@
  * preload - start the action that the image or the command line brings. While it starts, the proxy
  * listens already, and the service's gate holds requests.
  *
- * The platform sends such an image an /init without code, since it calls the action "blackbox".
- * http/init.c answers that /init once the action serves.
+ * The platform calls an action in such an image "blackbox", and sends an /init without code.
+ * http/init.c answers this /init once the action serves.
  */
 
 #include <stdbool.h>

@@ -44,11 +44,13 @@ bool prewarmed_take(struct prewarmed *prewarmed, const struct runtime *runtime,
 /* Kill the launcher if it is waiting. */
 void prewarmed_done(struct prewarmed *prewarmed);
 
-/* Append the line that tells a launcher its action: runtime/README.md, Prelaunch and Fork. */
+/* Append the JSON line that tells a launcher its action (runtime/README.md, sections Prelaunch and
+ * Fork). forks: the launcher becomes a zygote. */
 void prewarmed_add_line(struct buf *line, const struct prewarmed_told *told, bool forks);
-/* Prepare for the case that exec() refuses to start `spec` with the action's variables and main:
- * they may be too long, and the action's PATH may lead nowhere. spec->instead is set to start a
- * launcher without them, and spec->instead_line to the line that tells it the action. Does nothing
- * if the runtime has no such launcher. base_env: the proxy's own environment. */
+/* Prepare for the case that exec() refuses to start `spec`: the action's environment variables or
+ * its function's name may be too long, or its PATH may lead nowhere. Set spec->instead to start a
+ * launcher without these, and spec->instead_line to the line that tells the launcher its action.
+ * Does nothing if the runtime has no launcher that reads such a line. base_env: the proxy's own
+ * environment. */
 void prewarmed_set_instead(const struct runtime *runtime, char *const *base_env,
                            const struct prewarmed_told *told, struct exec_spec *spec);

@@ -11,7 +11,8 @@
 #include "http/request.h"
 #include "pool/pool.h"
 
-#define SAID_MAX_BYTES   4096 /* bytes kept from the output's end; at times up to twice as many */
+/* Bytes kept of the end of what the action wrote. At times up to twice as many are kept. */
+#define SAID_MAX_BYTES   4096
 #define HEADER_MAX_BYTES 2048 /* most bytes of the value: some proxies limit all headers to 4 KiB */
 #define GAP              "%0A...%0A"
 

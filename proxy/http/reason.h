@@ -21,11 +21,11 @@ struct user_names;
 /* Observes what an action writes while it starts. Zero it before use. */
 struct reason {
     struct output_tap tap;
-    struct output *streams[2]; /* borrowed; the observed logs, perhaps twice the same; NULL: none */
+    struct output *streams[2]; /* borrowed; the observed logs, which may be the same; NULL: none */
     /* borrowed; the pool that serves while the action starts: what its workers write is ignored;
      * NULL: none */
     const struct pool *serving;
-    const char *lacks; /* borrowed; what the built action lacks, in one line; NULL: nothing */
+    const char *lacks; /* borrowed; a line that says what the built action lacks; NULL: nothing */
     struct buf said;   /* the last bytes that the starting action wrote */
 };
 

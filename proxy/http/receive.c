@@ -22,7 +22,7 @@
 #define RAW_FREE_BYTES 4096 /* up to this size, unprocessed input is not counted as held memory */
 #define HEAD_MORE      128  /* most bytes by which a head grows when it is rewritten */
 #define CHUNKED_START  4096 /* bytes allocated for a chunked body at first; doubled as it grows */
-#define SMALL_BYTES    4000 /* capacity of the blocks that are used again; most requests fit */
+#define SMALL_BYTES    4000 /* capacity of blocks that later requests reuse; most requests fit */
 #define N_SMALL_KEPT   16   /* most unused blocks of SMALL_BYTES that are kept */
 
 static char scratch[READ_BYTES]; /* shared by all connections: each needs it for one read only */

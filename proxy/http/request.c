@@ -1,7 +1,8 @@
 /*
  * libh2o takes the client's descriptor out of the epoll set while a request is being handled. That
  * costs two calls of epoll_ctl() for each request. So we keep a read callback of our own on the
- * socket, which also notices clients that leave. Source: library-facts A3, B.
+ * socket, which also notices clients that leave. Source: the maintainers' notes library-facts,
+ * sections A3 and B.
  */
 
 #include "http/request.h"
@@ -22,7 +23,7 @@
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* held memory of a reply in pieces: one piece leaves, one is prepared */
+    (2 * PARTS_HELD_MAX) /* for a streamed reply: one piece is being sent, one is prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -162,9 +163,10 @@ bool request_header_at(const struct request *request, size_t i, struct span *nam
                        struct span *value)
 {
     const h2o_headers_t *headers = &request->req->headers;
-    h2o_iovec_t host = request->req->input.authority; /* libh2o keeps Host apart from the others */
+    h2o_iovec_t host = request->req->input.authority; /* libh2o keeps Host out of `headers` */
 
-    /* Without a Host, as HTTP/1.0 allows, libh2o puts the name of its own configuration there. */
+    /* If the request has no Host, as HTTP/1.0 allows, libh2o puts its own configured name into
+     * input.authority: skip it. */
     if (host.base == request->req->conn->hosts[0]->authority.hostport.base)
         i++;
     if (i-- == 0) {
@@ -241,13 +243,13 @@ static void send_piece(struct request *request)
              n == n_left ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Break off a reply in pieces, so that the client sees that it is incomplete. The request is gone
- * after this call. */
+/* Break off a streamed reply, so that the client sees that the reply is incomplete. The request is
+ * gone after this call. */
 static void end_stream(struct request *request)
 {
     assert(request->streams);
     assert(!request->is_sending);
-    request->is_sending = true; /* for good: no further piece is sent */
+    request->is_sending = true; /* stays set: no further piece may be sent */
     loop_hurry(request->connection->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
@@ -395,7 +397,7 @@ bool request_stream(struct request *request, int status, const char *type)
         req->http1_is_persistent = 0;
     request->generator.stop = on_stop;
     connection_replying(request->connection, STREAM_HELD_BYTES);
-    connection_waiting(request->connection); /* nothing is sent before request_send() */
+    connection_waiting(request->connection); /* nothing to take until request_send() */
     h2o_start_response(req, &request->generator);
     return true;
 }
@@ -406,7 +408,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
-    assert(is_last || buf_len(bytes) > 0); /* else room() would never be called */
+    assert(is_last || buf_len(bytes) > 0); /* the watcher's room() never follows an empty piece */
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);
@@ -426,7 +428,7 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    /* libh2o goes on in the next turn: wake the loop for that */
+    /* libh2o has work left for the next turn that no descriptor announces: do not wait before it */
     loop_hurry(request->connection->all->loop);
     /* Nothing may follow this call: if there is nothing to write, libh2o disposes of the request
      * before the call returns. */

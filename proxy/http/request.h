@@ -3,7 +3,7 @@
 /*
  * request - one HTTP request with its body. It is valid from the call of its handler until the
  * reply, even if the client has left. Replies have a Content-Length, except those with status 204
- * and those in pieces.
+ * and those that are streamed in pieces.
  */
 
 #include <stdbool.h>
@@ -37,8 +37,8 @@ const char *request_body(const struct request *request, size_t *n);
  * caller frees that block, and calls held_drop() with body->n_held. */
 void request_take_body(struct request *request, struct body *body);
 
-/* The spans that the functions below return or fill in point into the request. They are valid until
- * the reply. */
+/* The functions below return spans or set them. These spans point into the request, and are valid
+ * until the reply. */
 
 /* Find the values of these headers in one pass. names: lower case. Headers that libh2o knows itself
  * (its tokens, such as Accept) must not be among them. A value's text is NULL if its header is
@@ -55,7 +55,8 @@ void request_reply_as(struct request *request, int status, const char *type, cha
 void request_reply_error(struct request *request, int status, const char *text);
 /* Reply with 200, the text and a newline. text NULL: {"ok":true}. */
 void request_reply_ok(struct request *request, const char *text);
-/* Reply with 429, Retry-After and this error text: there is no room now, but there may be soon. */
+/* Reply with 429, Retry-After and this error text: the proxy is full now, but perhaps not for
+ * long. */
 void request_reply_full(struct request *request, const char *text);
 /* Add a header to the reply, before it is sent. name: lower case; both texts: string constants. */
 void request_add_header(struct request *request, const char *name, const char *value);
@@ -72,8 +73,8 @@ struct request_watcher {
 /* Set the callbacks. watcher: borrowed until the reply; if that comes in pieces, until the last
  * piece. */
 void request_watch(struct request *request, const struct request_watcher *watcher, void *owner);
-/* Begin a reply in pieces. type: its content type, a string constant; NULL: as set by
- * request_set_type(). false: there is no memory for it, and an error was sent instead. */
+/* Begin a reply that is streamed in pieces. type: its content type, a string constant; NULL: as set
+ * by request_set_type(). false: there is no memory for the reply, and an error was sent instead. */
 bool request_stream(struct request *request, int status, const char *type);
 /* Send a piece of the reply: the first one at any time, each later one after the watcher's room()
  * was called. bytes: taken over. After the last piece the request is gone. */
@@ -100,8 +101,8 @@ bool request_header_at(const struct request *request, size_t i, struct span *nam
 void request_set_body(struct request *request, const char *body, size_t n);
 
 /* Called once with the reply that a handler makes, instead of sending it. The function owns `body`
- * and must reply itself. A reply in pieces is sent all the same: when it begins, the function is
- * called with status 0. */
+ * and must reply itself. But a streamed reply is sent by the handler: when it begins, the function
+ * is called with status 0. */
 typedef void request_replied_fn(void *owner, struct request *request, int status, char *body,
                                 size_t n);
 void request_on_reply(struct request *request, request_replied_fn *replied, void *owner);
