@@ -29,9 +29,9 @@ struct run {
     struct job job;
     struct service *service; /* borrowed */
     struct request *request; /* valid until the reply; NULL: the request is gone */
-    enum stream_kind stream; /* the form of a reply in parts; STREAM_NONE: no parts */
-    /* the first part of the answer may set status and headers of the reply; if it does, `stream`
-     * becomes STREAM_SHAPED */
+    enum stream_kind stream; /* how the reply is streamed; STREAM_NONE: it is not streamed */
+    /* If the action sends its answer in parts, the first part may set status and headers of the
+     * reply. `stream` then becomes STREAM_SHAPED. */
     bool may_shape;
     bool has_left; /* the client has left */
     struct shape shape;
@@ -39,12 +39,12 @@ struct run {
     bool is_streaming;   /* the reply has begun */
     bool is_sending;     /* a piece of the reply is being sent; on_room() ends this */
     uint64_t came_at_us; /* loop time, as in loop_now_us(), at which the request came */
-    uint64_t n_held;     /* bytes of the job's line, counted in service->held */
+    uint64_t n_held;     /* bytes of the job's JSON line, counted in service->held */
 };
 
 /* ---- the reply ---- */
 
-/* Free the job's line. Call this before the reply, which may need the memory. */
+/* Free the job's JSON line. Call this before the reply, which may need the memory. */
 static void drop_line(struct run *run)
 {
     assert(run->service->held.bytes >= run->n_held);
@@ -86,7 +86,7 @@ static void log_end(const struct run *run)
 
     if (!log_wants(level))
         return;
-    worker.absent = job->worker == 0; /* no worker has got the job */
+    worker.absent = job->worker == 0; /* omit the field if no worker has got the job */
     now_us = loop_now_us(run->service->loop);
     given_at_us = job->given_at_us != 0 ? job->given_at_us : now_us;
     log_event(level, "activation.end", job_log_member(job, "activation_id"),
@@ -114,8 +114,8 @@ static enum run_end end_of(const struct job *job, bool is_answered)
     return outcome_of(job->outcome)->end;
 }
 
-/* The status of a reply in parts: 200 if the reply begins before the job is done, or if the action
- * has sent a part. */
+/* The status of a streamed reply: 200 if the reply begins before the job is done, or if the action
+ * has sent a part of its answer. */
 static int stream_status(const struct run *run)
 {
     if (!run->is_done || run->job.parts != NULL)
@@ -134,8 +134,8 @@ static bool begin_stream(struct run *run)
     return stream_begin(run->request, run->stream, stream_status(run));
 }
 
-/* Whether the job has ended without a result. If the action has set status and headers, the reply
- * is then broken off: there is no other way to report an error. */
+/* Whether the job has ended without a result. If the action has set status and headers of the
+ * reply, the reply is then broken off: neither its status nor its text can report the error. */
 static bool is_broken(const struct run *run)
 {
     return run->is_done && !contract_is_result(&run->job);
@@ -156,7 +156,7 @@ static int add_shaped(struct run *run, struct buf *bytes)
         else
             shape_add(&run->shape, bytes, text, n);
     }
-    assert(run->is_streaming || status != 0); /* on_first_part() saw a part that sets the status */
+    assert(run->is_streaming || status != 0); /* a first part came, which gives the status */
     if (at > 0)
         parts_took(job, at);
     if (run->is_done && !job->has_no_result && !is_broken(run))
@@ -164,7 +164,8 @@ static int add_shaped(struct run *run, struct buf *bytes)
     return status;
 }
 
-/* Like stream_step(), but for a reply whose status and headers the action sets. */
+/* Send what has come of a reply whose status and headers the action sets. If the job is done, end
+ * the reply, and free the run. */
 static void shaped_step(struct run *run)
 {
     bool is_last = run->is_done;
@@ -186,7 +187,8 @@ static void shaped_step(struct run *run)
         run_free(run);
 }
 
-/* Send the parts that have come. If the job is done, send the end, too, and free the run. */
+/* Send the parts of the answer that have come. If the job is done, end the reply, and free the
+ * run. */
 static void stream_step(struct run *run)
 {
     struct job *job = &run->job;
@@ -241,7 +243,7 @@ static void on_left(void *owner)
 {
     struct run *run = owner;
 
-    assert(!run->is_streaming); /* else on_gone() is called */
+    assert(!run->is_streaming); /* once the reply has begun, on_gone() is called instead */
     run->has_left = true;
     if (run->stream != STREAM_NONE)
         job_cancel(&run->job);
@@ -261,8 +263,8 @@ static void on_gone(void *owner)
 
 static const struct request_watcher watcher = {.left = on_left, .room = on_room, .gone = on_gone};
 
-/* Called with the first part of the answer. If it sets status or headers of the reply, the action
- * decides the form of the reply, and not the header Accept of the request. */
+/* Called with the first part of the answer. If this part sets status or headers of the reply, the
+ * action decides the form of the reply, and not the request's header Accept. */
 static void on_first_part(struct job *job, const char *text, size_t n)
 {
     struct run *run = container_of(job, struct run, job);
@@ -273,12 +275,13 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         return;
     run->stream = STREAM_SHAPED;
     job->on_parts = on_parts;
-    job->takes_any_result = true; /* the result may be a string: the end of the reply's text */
+    job->takes_any_result = true; /* the result may be a string: it ends the reply's text */
     if (run->has_left)
         job_cancel(job);
 }
 
-/* Add headers that describe an error. The body cannot: test suites compare it. */
+/* Add headers that describe an error. The body must not describe it: test suites compare the
+ * body. */
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
@@ -313,8 +316,8 @@ static void on_stream_done(struct run *run)
     run->is_done = true;
     count(run, parts_client_left(job) ? RUN_CANCELLED : end_of(job, is_answered));
     run->service->runs.answer_bytes += job->answer_len;
-    /* Add no headers once a part has come: the reply's head may have left already, and whether the
-     * client gets the headers must not depend on timing. */
+    /* Add no headers once a part of the answer has come: the reply's head may have left already,
+     * and whether the client gets the headers must not depend on timing. */
     if (run->request != NULL && job->parts == NULL)
         add_headers(run, is_answered, error);
     stream_step(run);
@@ -355,8 +358,9 @@ static void on_done(struct job *job)
 
 /* ---- the request ---- */
 
-/* The time limit of an activation that has left_ms until its deadline: rounded up, since some time
- * was spent on the way here. Apache's limit tests compare the limit in the error text. */
+/* The time limit of an activation that has left_ms until its deadline. left_ms lacks the time that
+ * the request took to reach us, so round left_ms up to the platform's step. Apache's limit tests
+ * compare the limit in the error text. */
 static uint64_t limit_of(uint64_t left_ms)
 {
     return (left_ms + LIMIT_STEP_MS - 1) / LIMIT_STEP_MS * LIMIT_STEP_MS;
@@ -377,7 +381,8 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* end the job after the deadline: see deadline_margin_ms() in setup.c */
+    if (margin_ms <
+        0) /* for an invoker, end the job after the deadline: see deadline_margin_ms() */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;
@@ -422,8 +427,8 @@ static void refuse_second(struct service *service, struct request *request)
     refuse(request, ERROR_KIND_OVERLOAD, 403, NOT_READY);
 }
 
-/* Refuse an argument as the proxy of Apache's docker skeleton does: sentinels are logged, as for an
- * activation that wrote nothing (T-D4). */
+/* Refuse an argument that is neither object nor array, as the proxy of Apache's docker skeleton
+ * does: sentinels are logged, as for an activation that wrote nothing (T-D4). */
 static void refuse_argument(const struct service *service, struct request *request)
 {
     forwarder_write_sentinels(service->out, service->err);

@@ -1,6 +1,7 @@
 /*
  * By default, libh2o 2.2.5 matches paths by their prefix, writes large bodies to a file in /tmp,
- * and speaks HTTP/2. We prevent all three. Source: library-facts A3, B.
+ * and speaks HTTP/2. We prevent all three. Source: the maintainers' notes library-facts, sections
+ * A3 and B.
  */
 
 #include "http/server.h"
@@ -129,7 +130,7 @@ static void on_admit(void *owner, const struct head *head, uint64_t n_body, bool
             ++*route->n_too_large;
     }
     if (refusal->status == 0 && no_room) {
-        /* Not 503, which would tell the platform to destroy this container. */
+        /* 429, not 503: a 503 would tell the platform to destroy this container. */
         refuse(refusal, 429, "%s", NO_ROOM_TEXT);
         refusal->retry = true;
         if (route != NULL && route->n_no_room != NULL)
@@ -203,8 +204,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         h2o_socket_t *sock;
 
-        /* Drop no connection for another one that may not be there. If one waits, the listener is
-         * still readable in the next turn. */
+        /* After the first accept(), drop no open connection, since perhaps no new one waits. If one
+         * waits, the listener is still readable in the next turn. */
         if (i > 0 && server->connections.n >= server->connections.max)
             return;
         if (!connections_have_room(&server->connections)) {

@@ -29,7 +29,7 @@ struct job;
 struct passed;
 struct request;
 
-/* Observes each POST /run whose activation is given to the pool. Set in service->observer. */
+/* Observes each POST /run whose activation is given to the pool. service->observer points to it. */
 struct run_observer {
     /* Called when the pool has taken the job over. */
     void (*begun)(struct run_observer *observer, struct request *request, struct job *job);
@@ -59,15 +59,15 @@ struct service_opts {
     /* an activation is abandoned this long before its deadline; negative: after its deadline */
     int64_t margin_ms;
     uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
-    enum answers answers;        /* where the action writes answers, if its manifest says "auto" */
+    enum answers answers;        /* where answers go, if the runtime's manifest says "auto" */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
     bool forks;                  /* fork workers from a zygote if the runtime can */
     const struct passed *passed; /* request headers to pass to the action */
     bool any;                    /* arguments and results may be any JSON value */
     bool one_at_a_time; /* refuse a /run while another runs, as Apache's Node runtime does */
-    /* the log shows the user's own file names, even if the /init names no file; set when we run a
-     * command such as `dev` or `invoke` */
+    /* The log shows the user's own file names in place of ours, even if the /init names no file.
+     * Set while we run a command such as `dev` or `invoke`. */
     bool renames_log;
     bool logs_init_error; /* log errors of /init, whatever the manifest says (OW_LOG_INIT_ERROR) */
 };
@@ -77,8 +77,8 @@ struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
     uint64_t request_bytes;  /* bytes of request bodies, except of refused requests */
     uint64_t answer_bytes;   /* bytes of answers passed on to clients */
-    struct histogram queued; /* from request to worker; not of requests refused at once */
-    struct histogram whole;  /* from request to reply; not of requests refused at once */
+    struct histogram queued; /* time until a worker gets the job; not of requests refused at once */
+    struct histogram whole;  /* time until the reply; not of requests refused at once */
 };
 
 #define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no time limit, as under a debugger */
@@ -99,7 +99,7 @@ struct service {
     struct pool *default_pool;
     struct prewarmed prewarmed;    /* the waiting launcher of the fallback runtime, if any */
     struct init *init;             /* the /init in progress; NULL: none */
-    struct user_names names;       /* the user's file names in the log, as http/init.c sets them */
+    struct user_names names;       /* the user's file names, which the log shows in place of ours */
     struct gate gate;              /* holds requests while a preloaded action starts */
     const char *cannot_start;      /* why the preloaded action failed for good; NULL: it did not */
     bool is_preloaded;             /* the action that serves came with the image, not by /init */
@@ -117,8 +117,8 @@ static inline bool service_forks(const struct service *service, const struct run
     return service->opts.forks && runtime->forks;
 }
 
-/* Pass a request through the service's gate, see gate_pass(). While the proxy shuts down, no
- * request is made to wait: the gate counts as open. */
+/* Ask the startup gate whether a request may be handled now, is held or is refused (gate_pass()).
+ * While the proxy shuts down, the gate counts as open: no request is held. */
 static inline enum gate_pass service_gate(struct service *service, struct request *request,
                                           gate_handler_fn *handler)
 {

@@ -22,8 +22,8 @@
 
 /* ---- status, headers and body from the action's result ---- */
 
-/* Whether this can be the value of a header. The end of a line in it would let a caller of the
- * action add headers. */
+/* Whether this can be the value of a header. A newline in the value would begin another header,
+ * which a client of the action could then forge. */
 static bool is_header_value(struct span value)
 {
     for (size_t i = 0; i < value.n; i++)
@@ -41,7 +41,7 @@ static void add_text(struct buf *out, struct json_slice value)
         json_compact(out, value);
 }
 
-/* What the action's own headers have set. We add defaults for what they have not. */
+/* What the action's own headers have set. We add defaults for the rest. */
 struct found {
     struct buf type; /* the content type; empty: not set */
     bool has_origin;
@@ -156,8 +156,8 @@ static bool is_image(const struct buf *type)
     return buf_len(type) >= 5 && memcmp(buf_at(type), "image", 5) == 0;
 }
 
-/* Add a document to the body: for a string its text, base64-decoded if is_base64 is set; any other
- * document as it is written. */
+/* Add a JSON document to the body: for a string its text, base64-decoded if is_base64 is set; any
+ * other document as it is written. */
 static void add_content(struct buf *out, struct json_slice content, bool is_base64)
 {
     auto_buf struct buf text = {0};
@@ -261,7 +261,7 @@ int shape_begin(struct shape *shape, struct request *request, const char *part, 
     struct json_slice top = json_top(part, n), body;
     struct found found = {.has_origin = false};
 
-    assert(top.kind == JSON_OBJECT); /* else shape_describes_reply() is false */
+    assert(top.kind == JSON_OBJECT); /* only called if shape_describes_reply() */
     add_head(request, top, &found);
     if (buf_len(&found.type) == 0)
         request_set_type(request, TYPE_OF_TEXT, strlen(TYPE_OF_TEXT));

@@ -2,9 +2,9 @@
 
 /*
  * shape - make a reply as the action describes it, like a web action, by the members `statusCode`,
- * `headers` and `body` of its result. If the reply comes in parts, the first part has these
- * members.
- * Source: openwhisk-contract, sections 1.9, 4.8; docs/streaming.md.
+ * `headers` and `body` of its result. If the action sends its answer in parts, the first part has
+ * these members.
+ * Source: the maintainers' notes openwhisk-contract, sections 1.9, 4.8; docs/streaming.md.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ void shape_reply(struct request *request, struct json_slice result);
 /* ---- in parts ---- */
 
 struct shape {
-    bool is_base64; /* parts that are strings hold base64, since the content type is an image */
+    bool is_base64; /* strings in the answer hold base64, since the content type is an image */
 };
 
 /* Whether the first part of an answer describes the reply: it is an object with `statusCode` or

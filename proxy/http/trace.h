@@ -29,9 +29,10 @@ struct trace {
     bool any;
 };
 
-/* Take the headers from the request, and add them to its reply, even if that is an error. */
+/* Take the valid tracing headers from the request, and add them to its reply, even to an error
+ * reply. */
 void trace_take(struct trace *trace, struct request *request);
 
-/* Append to `out` a member for each header that was taken, each followed by a comma, but none that
- * `object` (valid JSON) has itself: at most TRACE_MEMBERS_MAX_BYTES. */
+/* Append to `out` a member and a comma for each header that was taken, unless `object` (valid JSON)
+ * has such a member itself. At most TRACE_MEMBERS_MAX_BYTES are appended. */
 void trace_members(const struct trace *trace, struct json_slice object, struct buf *out);

@@ -38,7 +38,7 @@ static void drop(struct retired *retired)
     char *dir;
     pid_t pid = -1;
 
-    assert(list_empty(&retired->child.node)); /* dropped once */
+    assert(list_empty(&retired->child.node)); /* drop() is called only once */
     pool_free(&retired->pool);
     if (retired->number != 0) {
         dir = store_path(service->store, retired->number, "");

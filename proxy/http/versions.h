@@ -1,16 +1,17 @@
 #pragma once
 
 /*
- * versions - the published versions of the action: the one that serves, and those on their way out.
+ * versions - the published versions of the action: the one that serves, and those that were
+ * replaced but still finish their activations.
  *
  *     published ──► serves ──► retired: finishes its activations ──► its folder is deleted ──► gone
  *                                            ▲
  *     failed to start ───────────────────────┘
  *
  * When a version is replaced, its waiting activations go to the front of the new version's queue,
- * in order. So do activations that are queued again later because a worker of the old version died.
- * A retired version is gone when it runs nothing any more. If more than VERSIONS_RETIRED_MAX are
- * left, the oldest is killed.
+ * in order. An activation that is queued again later, because a worker of the old version died,
+ * goes there, too. A retired version is gone when it runs nothing any more. If more than
+ * VERSIONS_RETIRED_MAX are left, the oldest is killed.
  */
 
 #include <stdbool.h>
