@@ -92,7 +92,7 @@ static void write_histogram(struct buf *text, const char *name, const char *help
     metrics_histogram(text, name, histogram);
 }
 
-/* Write a counter of each of the action's two log streams. */
+/* Write a counter that has one value for each of the action's two log streams. */
 static void write_of_streams(struct buf *text, const char *name, const char *help, uint64_t n_out,
                              uint64_t n_err)
 {

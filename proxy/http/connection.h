@@ -28,7 +28,7 @@ void connection_busy(struct connection *connection);
  * request still exists at that time. If the client has sent more bytes after its request, left() is
  * not called: we stop reading then, and do not see the client leave. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
-/* Whether the client has sent more after its request, or has left. */
+/* Whether the client has sent more bytes after its request, or has left. */
 bool connection_has_more(const struct connection *connection);
 /* Call when the reply begins. n: bytes of memory to count as held for the reply. */
 void connection_replying(struct connection *connection, uint64_t n);
@@ -46,7 +46,7 @@ void connection_done(struct connection *connection);
  * writable. */
 struct body {
     char *block;     /* the caller frees it; NULL: the body was not taken over */
-    uint64_t n_held; /* bytes counted as held for the block; the caller calls held_drop() */
+    uint64_t n_held; /* bytes counted as held for the block, until the caller calls held_drop() */
 };
 /* Take the request's body over. A small body is not taken over: body->block becomes NULL. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -202,7 +202,7 @@ bool connections_have_room(struct connections *all)
 
         if (is_dispensable(c)) {
             connection_drop(c, DROP_IDLE);
-            return !is_replying; /* a replying c is closed, and makes room, in the next turn */
+            return !is_replying; /* a replying c makes room in the next turn, when it is closed */
         }
     }
     return false;

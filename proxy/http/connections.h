@@ -48,7 +48,7 @@ typedef void connection_admit_fn(void *owner, const struct head *head, uint64_t 
 
 enum drop {
     DROP_IDLE,   /* idle or slow, and another client needed its descriptor */
-    DROP_SLOW,   /* sent or took too little in --transfer-timeout */
+    DROP_SLOW,   /* sent or took too little within --transfer-timeout */
     DROP_MEMORY, /* slow, and another client needed its memory */
     DROP_END,    /* slow, and the proxy is shutting down */
     N_DROPS
@@ -67,7 +67,7 @@ struct connections {
     unsigned n;
     unsigned n_requests; /* requests whose clients have not taken the whole reply */
     bool is_ending; /* close each connection after its reply, unless its client has sent more */
-    struct loop_timer sweep; /* the next scan for slow clients; set while we wait for any client */
+    struct loop_timer sweep; /* next scan for slow clients; set while we wait for a client to act */
     struct list lingering;   /* struct lingering: sockets to read empty before we close them */
     unsigned n_lingering;
     uint64_t n_refused; /* requests refused before their body was read */
@@ -111,7 +111,7 @@ struct connection {
     connection_feed_fn *feed;     /* libh2o's callback for input */
     enum connection_state state;
     bool is_new;         /* no byte has come since the connection was accepted */
-    bool gives;          /* libh2o is just being called with a request; `raw` may still hold it */
+    bool gives;          /* set while feed() gets a request, whose bytes `raw` may still hold */
     bool has_rest;       /* valid while `gives` is set: more input has come after the request */
     bool waits;          /* valid while replying: the client has taken all pieces sent so far */
     struct buf raw;      /* input that belongs to no request yet */

@@ -262,7 +262,7 @@ bool head_next_field(struct span fields, size_t *at, struct span *name, struct s
 static const char lone_cr[] = "A line of the head holds CR without LF.";
 
 /* Find the end of the line that starts at text[at]. *end: where its CRLF begins. A lone CR inside a
- * complete line is no error here: it is found when the line is read. */
+ * complete line is no error here: it is found when the line is parsed. */
 static enum framing find_line(struct head *head, const char *text, size_t n, size_t at, size_t *end)
 {
     const char *lf = memchr(text + at, '\n', n - at);

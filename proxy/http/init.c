@@ -134,9 +134,9 @@ static void reply_failed(struct init *init, const char *general, const char *why
     request_reply_error(init->request, 502, text);
 }
 
-/* Whether the action's log shows the user's own file names in place of ours. If the /init names no
- * file, as on the platform, the log is passed on unchanged. It is also unchanged if the name has a
- * newline, which could forge a sentinel. */
+/* Whether the action's log shows the user's own file names in place of ours. Without
+ * opts.renames_log, the log is passed on unchanged if the /init names no file, as on the platform.
+ * It is also unchanged if the name has a newline, which could forge a sentinel. */
 static bool renames_log(const struct init *init)
 {
     return init->service->opts.renames_log ||
@@ -177,9 +177,9 @@ static void reply_reason(struct init *init, const struct err *err)
         request_reply_error(init->request, 403, err->text);
         break;
     case ERR_CODE:
-        /* With a pool, the build has succeeded and a worker failed to start. err->text is then the
-         * launcher's reason, which it has logged itself, or the reason why exec() refused the
-         * program. Do not log it here. */
+        /* If init->pool is set, the build has succeeded and a worker failed to start. err->text is
+         * then the launcher's reason, which it has logged itself, or the reason why exec() refused
+         * the program. Do not log it here. */
         reply_failed(init, init->pool != NULL ? err->text : NOT_BUILT, err->text,
                      init->pool == NULL);
         break;
@@ -317,8 +317,8 @@ static void start_workers(struct init *init)
     if (spec.answers == ANSWERS_AUTO) {
         spec.answers = service->opts.answers;
         spec.reports_ready = spec.reports_ready || actionloop->wait_for_ack;
-        /* In an ActionLoop image, programs start in the proxy's folder. A launch script changes to
-         * the action's folder itself. */
+        /* In an ActionLoop image, programs start in the proxy's folder, so set no working folder. A
+         * launch script changes to the action's folder itself. */
         if (actionloop->on)
             free(TAKE(spec.cwd));
     }

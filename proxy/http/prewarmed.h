@@ -21,7 +21,7 @@ struct runtime;
 struct prewarmed {
     struct loop *loop;             /* borrowed */
     struct spawned spawned;        /* the waiting launcher; pid 0: there is none */
-    const struct runtime *runtime; /* borrowed; the waiting launcher's */
+    const struct runtime *runtime; /* borrowed; the waiting launcher's runtime */
     struct loop_child child;
 };
 

@@ -31,7 +31,7 @@ void reason_listen(struct reason *reason, struct output *out, struct output *err
                    const struct pool *serving)
 {
     assert(reason->streams[0] == NULL);
-    assert(out->tap == NULL); /* one action starts at a time */
+    assert(out->tap == NULL); /* only one action starts at a time: no other has set a tap */
     assert(err->tap == NULL);
     reason->tap.on_bytes = on_bytes;
     reason->serving = serving;

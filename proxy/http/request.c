@@ -397,7 +397,7 @@ bool request_stream(struct request *request, int status, const char *type)
         req->http1_is_persistent = 0;
     request->generator.stop = on_stop;
     connection_replying(request->connection, STREAM_HELD_BYTES);
-    connection_waiting(request->connection); /* nothing to take until request_send() */
+    connection_waiting(request->connection); /* the client gets nothing before request_send() */
     h2o_start_response(req, &request->generator);
     return true;
 }
@@ -408,7 +408,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
-    assert(is_last || buf_len(bytes) > 0); /* the watcher's room() never follows an empty piece */
+    /* libh2o asks for no more after an empty piece: the watcher's room() would never be called. */
+    assert(is_last || buf_len(bytes) > 0);
     free(request->body);
     request->body = bytes->bytes;
     request->n_body = buf_len(bytes);

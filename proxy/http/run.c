@@ -381,8 +381,7 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms <
-        0) /* for an invoker, end the job after the deadline: see deadline_margin_ms() */
+    if (margin_ms < 0) /* as for an invoker: end the job after its deadline */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;

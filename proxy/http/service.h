@@ -108,7 +108,7 @@ struct service {
     struct tally workers;          /* counters of the action's processes */
     struct run_observer *observer; /* borrowed; NULL: none */
     bool leaving;                  /* SIGTERM or SIGINT came: we still serve, but /readyz fails */
-    bool draining;                 /* --drain-delay is over as well: we take no new activations */
+    bool draining;                 /* we shut down, and --drain-delay is over: no new activations */
 };
 
 /* Whether workers of this runtime are forked from a zygote (a process with the action loaded). */

@@ -261,7 +261,7 @@ int shape_begin(struct shape *shape, struct request *request, const char *part, 
     struct json_slice top = json_top(part, n), body;
     struct found found = {.has_origin = false};
 
-    assert(top.kind == JSON_OBJECT); /* only called if shape_describes_reply() */
+    assert(top.kind == JSON_OBJECT); /* only called if shape_describes_reply() is true */
     add_head(request, top, &found);
     if (buf_len(&found.type) == 0)
         request_set_type(request, TYPE_OF_TEXT, strlen(TYPE_OF_TEXT));

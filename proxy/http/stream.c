@@ -74,6 +74,6 @@ void stream_refuse(struct request *request, enum stream_kind kind, int status, s
 
 const struct part_form *stream_form(enum stream_kind kind)
 {
-    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* STREAM_SHAPED needs no form */
+    assert(kind != STREAM_NONE && kind < ARRAY_LEN(kinds)); /* STREAM_SHAPED has no part_form */
     return kinds[kind].form;
 }
