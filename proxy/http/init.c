@@ -526,7 +526,7 @@ void init_on_request(void *owner, struct request *request)
     if (pass == GATE_OPEN && service->is_preloaded && !service->draining) {
         found = find_parts(request, takes_empty, &parts, &err);
         /* The platform sends an /init without code to an image that has an action of its own. That
-         * action serves already: reply as to a successful /init. */
+         * action serves already. */
         if (found < 0 && err.kind == ERR_NO_CODE) {
             request_reply_ok(request, service->opts.fallback->init_reply);
             return;
