@@ -19,12 +19,13 @@
  * this, ... A compiler needs only 2 s. */
 #define SLOW_MS 5000
 
-/* Only one of filter (the command pipe), invoke and check (the command test) is set. */
+/* Exactly one is set: `filter` for "whiskloop pipe", `invoke` for "invoke", `check` for "test". */
 struct command {
     struct service *service; /* borrowed */
-    struct buf members;      /* "KEY":"value", for each -m KEY=value; NUL-terminated */
-    struct loop_timer slow;  /* tells the user that the action takes long to load */
-    uint64_t began_ms;       /* loop time at which loading began; 0: not yet */
+    struct buf
+        members; /* for each -m KEY=value the text "KEY":"value", with its comma; ends in NUL */
+    struct loop_timer slow; /* tells the user that the action takes long to load */
+    uint64_t began_ms;      /* loop time at which loading began; 0: not yet */
     struct filter *filter;
     struct invoke *invoke;
     struct check *check;

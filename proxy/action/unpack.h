@@ -24,7 +24,7 @@ struct err;
 struct unpack_limits {
     uint64_t bytes_max;   /* most bytes of all unpacked files together */
     uint64_t entries_max; /* most files, folders and links */
-    unsigned ratio_max; /* most unpacked bytes per archive byte, checked above 1 MiB; 0: no bound */
+    unsigned ratio_max;   /* most unpacked per archive byte, once 1 MiB is unpacked; 0: no bound */
 };
 
 /*

@@ -47,7 +47,7 @@ struct loop {
     struct list children;    /* watched and not reaped yet */
     uint64_t now_us;         /* CLOCK_MONOTONIC minus frozen_us; 0: read it when next needed */
     uint64_t looked_at_us;   /* the last reading of CLOCK_MONOTONIC */
-    uint64_t may_wait_us;    /* longest wait planned since looked_at_us */
+    uint64_t may_wait_us;    /* longest timeout of an epoll wait since looked_at_us */
     uint64_t frozen_us;      /* total time for which we were frozen (SIGSTOP, docker pause) */
     struct runtime_seen seen;
     struct busy_poll busy_poll;

@@ -12,7 +12,7 @@
 #include "worker/contract.h"
 #include "worker/job.h"
 
-#define ID_STEP           0x9e3779b1u /* step between ids; odd, so that 2^24 ids in a row differ */
+#define ID_STEP           0x9e3779b1u /* step between 24-bit ids; odd: 2^24 ids in a row differ */
 #define RUNNING_SHOWN_MAX 5
 
 void activations_init(struct activations *all)

@@ -21,7 +21,7 @@ struct job;
 #define ACTIVATIONS_MAX       256         /* most activations kept */
 #define ACTIVATIONS_MAX_BYTES (16u << 20) /* most bytes of text kept for ended activations */
 #define ACTIVATION_TEXT_MAX_BYTES                                                                  \
-    (256u << 10) /* a longer argument or answer is left out; log and answer parts are cut to this */
+    (256u << 10) /* a longer argument or answer is not kept; the log is cut, and so are all parts */
 
 enum activation_status {
     ACTIVATION_RUNNING,

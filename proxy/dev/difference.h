@@ -12,6 +12,7 @@ struct buf;
  * this limit, only the equal lines at the start and at the end are found. */
 #define DIFFERENCE_CELLS_MAX 4000000
 
-/* Append the lines that differ, "- " before those of `expected`, "+ " before those of `answer`. A
- * comma at the end of a line is ignored: in JSON it only tells that another line follows. */
+/* Append the lines that differ, "- " before those of `expected`, "+ " before those of `answer`, and
+ * some equal lines around them. A comma at the end of a line is ignored: in JSON it only tells that
+ * another line follows. */
 void difference_write(const char *expected, const char *answer, struct buf *out);

@@ -19,12 +19,13 @@
 
 /* What may stand between a file name and a line number. */
 static const char *const joints[] = {
-    "\", line ",              /* Python: File "main.py", line 3 */
-    ", line ",   " on line ", /* PHP: main.php on line 3 */
-    " line ",                 /* Perl: main.pl line 3 */
-    ": line ",                /* bash: main.sh: line 3 */
-    ":",                      /* most other languages: main.js:3 */
-    "(",                      /* C#: main.cs(3,7) */
+    "\", line ", /* Python: File "main.py", line 3 */
+    ", line ",   /* Python: (main.py, line 3) */
+    " on line ", /* PHP: main.php on line 3 */
+    " line ",    /* Perl: main.pl line 3 */
+    ": line ",   /* bash: main.sh: line 3 */
+    ":",         /* most other languages: main.js:3 */
+    "(",         /* C#: main.cs(3,7) */
 };
 
 static bool is_name_char(char c)

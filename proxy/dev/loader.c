@@ -359,7 +359,8 @@ static bool is_port_free(struct loader *loader)
     return false;
 }
 
-/* Let a debugger attach to the version that is about to start. */
+/* With --inspect: choose the debugger's port for the version of the action that starts next, and
+ * add it to *env. */
 static void set_inspect(struct loader *loader, const struct runtime *runtime, char ***env)
 {
     loader->inspect_port = 0;

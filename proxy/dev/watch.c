@@ -432,9 +432,9 @@ static void note_change(struct watch *watch, uint64_t settle_ms)
                    at_ms < watch->burst_ends_ms ? at_ms : watch->burst_ends_ms);
 }
 
-/* How many milliseconds after an event to check the files; 0: do not check. IN_CREATE does not tell
- * whether a file or a link is new. A link is complete at once, but a file only when it is closed,
- * which is another event. */
+/* How many milliseconds after an event to check the files; 0: do not check. After IN_CREATE wait
+ * longer: the new entry may be a file that its writer has yet to fill and close. (Closing is an
+ * event of its own. A new link has no second event.) */
 static uint64_t settle_time(const struct watch *watch, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)

@@ -25,8 +25,8 @@ struct inlet {
     struct line line;
     uint64_t n_read;    /* bytes read since inlet_open() */
     uint64_t opened_at; /* value of n_read when the stream was last opened */
-    /* no read has found the stream empty since it was opened; as long as this is so, the kernel may
-     * not report that the writer has left */
+    /* No read has found the stream empty since it was opened. Until one has, epoll cannot be relied
+     * on to report that the writer has left. */
     bool fresh;
     bool wanted;    /* the owner wants more lines: set by inlet_want() */
     bool at_end;    /* the writer has left, or reading failed: only the bytes in `line` remain */

@@ -48,5 +48,6 @@ struct body {
     char *block;     /* the caller frees it; NULL: the body was not taken over */
     uint64_t n_held; /* bytes counted as held for the block, until the caller calls held_drop() */
 };
-/* Take the request's body over. A small body is not taken over: body->block becomes NULL. */
+/* Hand the memory of the request's body over to the caller. For a small body this is not done:
+ * body->block becomes NULL, and the body stays valid only until the reply. */
 void connection_take_body(struct connection *connection, struct body *body);

@@ -415,7 +415,7 @@ static void set_line(struct run *run, struct json_slice top, const struct trace 
 }
 
 /* Refuse a /run while another one runs, with the words of Apache's Node runtime. Its test suite
- * expects them in the log, too (T-N16). */
+ * expects them in the log, too (test T-N16 of openwhisk-contract). */
 static void refuse_second(struct service *service, struct request *request)
 {
     static const char line[] = "Internal system error: " NOT_READY "\n";

@@ -33,8 +33,9 @@ void choice_init(struct choice *choice, unsigned n_workers, unsigned n_light);
 void choice_done(struct choice *choice);
 
 /* Choose the worker for the next job. NULL: no worker has room. last: the worker that got the
- * previous job just before this call; NULL: none did. n_jobs: how many jobs of the pool are not
- * answered yet, queued or running. now_ns: from loop_clock_ns(). */
+ * previous job, if several jobs are given out in a row; NULL: this is the first of them. n_jobs:
+ * how many jobs of the pool are not answered yet, queued or running. now_ns: from loop_clock_ns().
+ */
 struct worker *choice_next(struct choice *choice, struct worker *last, unsigned n_jobs,
                            uint64_t now_ns);
 /* Whether only the first n_light workers are chosen: there are more workers than these, at least

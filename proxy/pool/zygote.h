@@ -10,7 +10,7 @@
  * next worker is ordered.
  *
  * If the runtime or the code cannot fork, or the zygote dies repeatedly, that is logged once, the
- * process is ended, and no more orders for workers are taken. If the first load of the action
+ * zygote is ended, and workers can no longer be forked from it. If the first load of the action
  * fails, the starts of all workers that wait for it fail, too.
  */
 

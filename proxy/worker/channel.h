@@ -11,10 +11,10 @@
  * Sometimes we only guess that the process waits for input. Then a later answer on 3 changes the
  * decision to 3. That answer itself is dropped, since its client already got the line of 1.
  *
- * A line on descriptor 1 is an answer if it is a JSON object or array and a job waits for an
- * answer. All other lines there are log lines. A launcher that announces `pipeline` or `concurrent`
- * writes only answers there, so every line is one. Where answers come on descriptor 3, a line there
- * is dropped if no job waits for an answer.
+ * If answers come on descriptor 1, a line on 1 is an answer if it is a JSON object or array and a
+ * job waits for an answer; all other lines on 1 are log. But if the launcher announced `pipeline`
+ * or `concurrent`, every line on 1 is an answer. If answers come on descriptor 3, all lines on 1
+ * are log, and a line on 3 is dropped if no job waits for an answer.
  */
 
 #include <stdbool.h>

@@ -212,7 +212,8 @@ static bool control_job(struct session *s, struct job *job)
     return true;
 }
 
-/* Write the control lines that are due for all jobs. false: not all could be written yet. */
+/* Write all control lines that are due (lines to the launcher about a job that it has, such as
+ * "cancel"). false: not all could be written yet. */
 static bool write_controls(struct session *s)
 {
     list_each(node, &s->window.jobs) {
@@ -331,8 +332,8 @@ static uint64_t ask(struct session *s)
     if (since_us < LOOKS_US)
         return now_us + (since_us < LOOK_US ? LOOK_US : since_us);
     polls = state == STDIN_PROBE_POLLS || state == STDIN_PROBE_AWAITS;
-    /* A program that polls may wait for something other than its input, and answer later. The odd
-     * output so far may be a log line, so do not end the activation as malformed. */
+    /* A program blocked in poll() may wait for something other than its input, and answer later.
+     * Output that is no valid answer may be a log line: do not end the activation because of it. */
     if (polls && !is_undecided)
         return UINT64_MAX;
     if (!question->probed && !polls)

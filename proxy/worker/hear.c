@@ -124,8 +124,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* End the job with an error if its parts are malformed or too long. If they are good and at_end is
- * set (no more parts come), set the job's answer from the parts. true: the job has ended. */
+/* End the job with an error and return true, if its parts are malformed or, at their end, too long.
+ * Otherwise return false; at the end, set the job's answer from the parts. at_end: no more come. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     assert(at_end || job->parts != NULL);

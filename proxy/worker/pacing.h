@@ -26,17 +26,18 @@ struct pacing {
     bool distrusted;    /* an answer came for which no job waited; `pipeline` is ignored since */
 
     /* what the worker announced */
-    unsigned pipeline;   /* lines that it takes ahead of answers; 0: neither announced nor set */
+    unsigned pipeline;   /* lines it takes before it answers the first; 0: not known */
     unsigned concurrent; /* lines that it works on at once, with request ids; 0: not announced */
 
     /* what was measured */
     uint64_t work_ns; /* time per activation, smoothed; 0: not measured yet */
     /* recent minimum of the time per activation, to leave out waits for a processor; 0: unknown */
     uint64_t least_ns;
-    uint64_t busy_at_ns; /* when the worker got work or, if later, last answered; 0: it is idle */
-    unsigned n_silent;   /* activations in a row that logged nothing */
-    unsigned n_quick;    /* activations in a row of which none took a millisecond */
-    bool has_answered;   /* this process has answered at least once */
+    /* when the idle worker got work or, if later, when it last answered; 0: it is idle */
+    uint64_t busy_at_ns;
+    unsigned n_silent; /* activations in a row that logged nothing */
+    unsigned n_quick;  /* activations in a row of which none took a millisecond */
+    bool has_answered; /* this process has answered at least once */
 };
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);

@@ -88,7 +88,7 @@ const char *worker_state_name(enum worker_state state);
 void worker_init(struct worker *worker, struct loop *loop, const struct exec_spec *spec,
                  const struct worker_opts *opts, struct output *out, struct output *err,
                  loop_post_fn *on_changed);
-/* Kills the process. All jobs must have been collected. */
+/* Kill the process, and free all members. The pool must have taken all jobs back before. */
 void worker_done(struct worker *worker);
 
 /* Start a process; the state must be DOWN. If no process can be started, the state stays DOWN,
