@@ -14,7 +14,7 @@
 #define ZIP_END_START_AT 16    /* end record: field with the offset of the first central header */
 #define ZIP_END_NOTE_MAX 65535 /* a comment of at most this size follows the end record */
 #define ZIP_MADE_BY_AT   5 /* central header: host system, 0 is DOS. Source: APPNOTE.TXT 4.4.2 */
-#define EXTRA_UNICODE    0x7075 /* id of the extra field "name in UTF-8". Source: APPNOTE.TXT 4.6.9 */
+#define EXTRA_UNICODE    0x7075 /* id of extra field "name in UTF-8". Source: APPNOTE.TXT 4.6.9 */
 
 /* Set *part and *n to the next component of the path at *at, and move *at behind it. Components
  * that are empty or "." are skipped. False at the end. */

@@ -89,8 +89,8 @@ bool text_has_word(const char *list, char separator, const char *word);
 /* The value of an environment variable; NULL: it is not set, or it is empty. Apache's images set a
  * variable to the empty text to switch a feature off. */
 const char *env_text(const char *name);
-/* Whether the environment holds this very string "NAME=value", as after putenv(text), and not a copy
- * of it. */
+/* Whether the environment holds this very string "NAME=value", as after putenv(text), not a copy of
+ * it. */
 bool env_holds(const char *text);
 
 /* The value of a hexadecimal digit; -1: c is no such digit. */
