@@ -32,7 +32,7 @@ bool choice_is_light(const struct choice *choice, unsigned n_jobs, uint64_t now_
     return false;
 }
 
-/* Whether the worker that got the previous job also gets the next one. worker: NULL: none did. */
+/* Whether `worker`, which got the previous job (NULL: none did), also gets the next one. */
 static bool takes_next(const struct worker *worker, unsigned n_jobs, uint64_t now_ns)
 {
     return worker != NULL && n_jobs >= CHOICE_SPREAD_JOBS && worker_room(worker) > 0 &&

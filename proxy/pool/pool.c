@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-#define WHY_MAX 160 /* most bytes of a start error in why_open, the reason of an open circuit */
-#define LOOK_MS 2   /* time until we check whether short activations take long now */
+#define WHY_MAX 160 /* most bytes of a start error in why_open, which says why the circuit opened */
+#define LOOK_MS 2   /* time until we check whether activations are still short */
 
 static void start_what_is_down(struct pool *pool);
 

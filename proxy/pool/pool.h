@@ -81,7 +81,7 @@ struct pool {
     struct loop_timer look;    /* fires to check if activations are still short: look_again() */
     struct loop_timer restart; /* fires when the next worker may be started again */
     struct output_waiter room; /* waits while our logs are full; no activation begins then */
-    pool_started_fn *started;  /* called once the start has ended; NULL: called already, or none */
+    pool_started_fn *started;  /* called when the start has ended; NULL: was called, or unwanted */
     void *started_owner;
     pool_retired_fn *retired; /* called after each change in a retired pool; NULL: not retired */
     void *retired_owner;

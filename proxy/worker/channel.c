@@ -82,7 +82,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     }
 }
 
-/* Forward an unfinished line of descriptor 1 or 3 to the log. */
+/* Forward what is left in `line`, such as an unfinished line, to the log. */
 static void rest_to_log(struct channel *channel, struct line *line)
 {
     const char *text = NULL;
@@ -401,9 +401,9 @@ static bool has_line(const struct line *line)
 }
 
 /* Call with ANSWERS_AUTO for a line of descriptor 1 that the caller wants. If it may be the answer,
- * hold it until channel_decide() is called: until then an answer may still come on descriptor 3,
- * and that one wins. A ready line is handed out at once: it does not decide on which descriptor
- * answers come. */
+ * hold it until channel_decide() is called: an answer that comes on descriptor 3 before that wins.
+ * A ready line is handed out at once, and decides nothing. An answer that is too long is handed out
+ * at once, too, but decides that answers come on descriptor 1. */
 static enum channel_result hold_until_decided(struct channel *channel, enum channel_result result,
                                               enum channel_wanted wanted, const char **text,
                                               size_t *n)

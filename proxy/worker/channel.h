@@ -115,7 +115,7 @@ static inline bool channel_ended(const struct channel *channel)
  * stdout has room. true: reading was stopped. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading descriptors 1 and 3 for answers (paused is true), or resume. */
+/* Stop reading those of descriptors 1 and 3 on which answers may come (paused is true), or resume. */
 void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
@@ -124,12 +124,14 @@ void channel_announced(struct channel *channel, const struct ready *ready);
  * into the ring (base/ring.h) but did not write into a pipe. */
 void channel_pull_ring(struct channel *channel);
 
-/* Read a bounded amount from descriptors 1 and 3 for answers. true: at least one byte came. */
+/* Read a bounded amount from those of descriptors 1 and 3 on which answers may come. true: at least
+ * one byte came. */
 bool channel_pull(struct channel *channel);
 
 /*
- * Hand out the next line of the wanted kind. text is borrowed, and valid until the next call for
- * this channel. Other lines are forwarded to the log (descriptor 1) or dropped (descriptor 3).
+ * Hand out the next line of the wanted kind. text is borrowed, and valid until the channel reads
+ * more or hands out another line. Other lines are forwarded to the log (descriptor 1) or dropped
+ * (descriptor 3).
  */
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);

@@ -21,7 +21,7 @@ enum death {
     DEATH_DEADLINE,      /* ended by us: an activation's deadline passed */
     DEATH_START_TIMEOUT, /* ended by us: it was not ready within --init-timeout */
     DEATH_REFUSED,       /* its ready line reports a failure, or is malformed */
-    DEATH_HUNG,          /* ended by us: it closed its pipes, read no more, or got SIGSTOP */
+    DEATH_HUNG,          /* ended by us: it closed its pipes, read no more, or was suspended */
     DEATH_STOPPED,       /* ended by us: the proxy shuts down, or new code replaced the action */
     DEATH_MEMORY,        /* killed by the kernel: the container is out of memory */
     DEATH_CPU,           /* killed by the kernel: --rlimit-cpu was exceeded */

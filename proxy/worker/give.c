@@ -47,7 +47,7 @@ static bool write_unsent(struct session *s)
     if (n < 0)
         return false;
     /* While only the start of the line (a probe) is written, its job counts as not begun. That must
-     * stay so if this write fails: the process is dead. */
+     * stay so if this write fails: the process is dead, and has not begun the job. */
     if (n > 0)
         window_end_probe(&s->window);
     window_wrote(&s->window, (size_t)n);
@@ -109,8 +109,8 @@ static bool begin_with_care(struct session *s)
     return true;
 }
 
-/* Write unsent lines, unless the process must first be found waiting for one (pacing_takes_care()).
- * false: the process no longer reads. */
+/* Write unsent lines; if pacing_takes_care(), only once the process waits for a line. false: the
+ * process no longer reads, or its answer pipes are at their ends. */
 static bool write_next(struct session *s)
 {
     if (window_is_fed(&s->window))
@@ -290,8 +290,9 @@ static void write_first_byte(struct session *s)
         window_wrote_ahead(&s->window);
 }
 
-/* Call when the process waits for its next line: take its answer from the output so far, or end the
- * activation as malformed. is_certain: the process is known to wait for input and nothing else. */
+/* Call when the process waits for its next line: take its answer from the output so far or, if that
+ * output is faulty (channel_oddity()), end the activation as malformed. is_certain: the process is
+ * known to wait for input and nothing else. */
 static void conclude(struct session *s, bool is_certain)
 {
     enum channel_odd odd;

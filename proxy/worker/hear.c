@@ -56,7 +56,7 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
     /* Do not blame this job's odd output on the next job. channel_drop_rest() forgets it, too, but
-     * is not called if the next line is written already. */
+     * is not called where lines are written ahead. */
     channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
@@ -124,8 +124,8 @@ static void take_part(struct session *s, enum channel_result result, struct job 
     loop_post(s->loop, s->changed);
 }
 
-/* End the job with an error and return true, if its parts are malformed or, at their end, too long.
- * Otherwise return false; at the end, set the job's answer from the parts. at_end: no more come. */
+/* End the job with an error if parts_are_bad(). If at_end is set, no more parts come: make them the
+ * answer or, if they are too long, end the job with an error. true: the job has ended. */
 static bool finish_by_parts(struct session *s, struct job *job, bool at_end)
 {
     assert(at_end || job->parts != NULL);
@@ -389,7 +389,8 @@ static void note_why_late(struct session *s, struct job *job)
 
 /* ---- the end of a process ---- */
 
-/* Return all but the oldest n_kept jobs to the head of the pool's queue, the youngest first. */
+/* Put all but the oldest n_kept jobs into s->returned, the youngest first: the pool puts each
+ * at the head of its queue. */
 static void give_back(struct session *s, unsigned n_kept)
 {
     struct list *after = &s->window.jobs;

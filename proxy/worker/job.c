@@ -38,7 +38,7 @@ struct log_field job_log_member(const struct job *job, const char *member)
     struct json_slice top;
     struct json_slice value;
 
-    /* Without a file our log goes to stderr, where it may become part of another user's log. */
+    /* Without a file our log goes to stderr, and perhaps on into another user's action log. */
     if (!log_has_file())
         return log_text(member, NULL);
     if (job->line == NULL) /* a tombstone has taken over the line: see window.h */

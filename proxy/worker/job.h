@@ -44,7 +44,8 @@ struct job_holder {
 };
 
 struct job {
-    /* in the pool's queue, in a worker's in-flight window or in a list of finished jobs */
+    /* in the pool's queue, in a worker's in-flight window, or in a list of finished jobs or of jobs
+     * that a worker gave back */
     struct list node;
 
     /* set by the code that makes the job */
@@ -86,8 +87,9 @@ struct job {
     enum job_outcome outcome;
     char *answer; /* owned; without newline, not NUL-terminated */
     size_t answer_len;
-    bool has_no_result; /* only parts came; `answer`: "null" if on_parts is set, else their array */
-    bool failed;        /* answered, but the launcher reports that the function threw */
+    /* only parts came; `answer`: "null" if on_parts is set, else an array of the parts */
+    bool has_no_result;
+    bool failed; /* answered, but the launcher reports that the function threw */
     char reason[256];
 };
 

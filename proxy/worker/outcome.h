@@ -34,7 +34,7 @@ enum run_end {
     RUN_EXHAUSTED, /* the action exceeded a limit and died of it */
     RUN_UNSTARTED, /* no process of the action could be started */
     RUN_ABANDONED, /* accepted, but the proxy was shut down before the activation began */
-    RUN_CANCELLED, /* the client left before the reply */
+    RUN_CANCELLED, /* the client left before the end of the reply */
     /* From here on: why the request was refused. */
     RUN_DRAINING,
     RUN_NO_ACTION,
@@ -50,7 +50,7 @@ enum run_end {
 enum error_kind {
     ERROR_KIND_NONE,        /* no failure */
     ERROR_KIND_REQUEST,     /* the request cannot be used; no activation was begun */
-    ERROR_KIND_METHOD,      /* the action has no function of this name; no activation was begun */
+    ERROR_KIND_METHOD,      /* the action has no function of this name; no function was called */
     ERROR_KIND_ACTION,      /* the function returned an error, or no valid answer */
     ERROR_KIND_DIED,        /* the process ended before it answered */
     ERROR_KIND_LATE,        /* the deadline passed; the activation may have begun */

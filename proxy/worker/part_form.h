@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * part_form - format the parts of an answer, and then its end, for the client: as JSON lines, or as
+ * part_form - format the parts of an answer, and then its end, for the caller: as JSON lines, or as
  * server-sent events (http/stream.c). The text is only appended to a buffer.
  */
 

@@ -41,8 +41,8 @@ void parts_add_too_long(struct job *job);
  * and *n to the next part, and *at to the number of bytes up to its end. false: no more parts. */
 bool parts_next(const struct job *job, size_t *at, const char **text, size_t *n);
 
-/* Whether the job has on_parts, and PARTS_HELD_MAX bytes or more of its parts wait to be taken. If
- * so, its worker must pause. */
+/* Whether the job's worker must pause: the job has on_parts, is not cancelled, and PARTS_HELD_MAX
+ * bytes or more of its parts wait to be taken. */
 bool parts_are_full(const struct job *job);
 /* Remove the first n bytes of the parts, which were taken. If the worker was paused and fewer than
  * PARTS_HELD_MAX bytes are left, it goes on. */

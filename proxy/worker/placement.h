@@ -33,7 +33,8 @@ void placement_init(struct placement *placement, bool wanted);
 void placement_open(struct placement *placement);
 
 /* Call before writing a line to an idle process. For every fourth line, restrict the process to our
- * processor. work_ns: usual time of the process for an activation, 0: unknown. true: the process is
- * restricted now, so call placement_end() after the write. */
+ * processor, unless that is not possible or the activations are long. work_ns: usual time of the
+ * process for an activation, 0: unknown, so no restriction. true: the process is restricted now, so
+ * call placement_end() after the write. */
 bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns);
 void placement_end(const struct placement *placement, pid_t pid);

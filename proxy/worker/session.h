@@ -38,7 +38,7 @@ struct worker_opts {
     uint64_t kill_ms;   /* time between SIGTERM and SIGKILL */
     uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
-    /* --pipeline: most lines that may wait for answers at a time, unless the ready line says it */
+    /* --pipeline: most lines that may wait for answers at a time; a ready line may set another */
     unsigned pipeline;
     unsigned ahead_max;  /* upper limit of `pipeline`, set or announced; 1: one line at a time */
     bool wake_near;      /* wake the process on our processor: worker/placement.h */
@@ -65,7 +65,7 @@ struct session {
     const struct exec_spec *spec;
     const struct worker_opts *opts;
     struct loop_post *step;    /* posted when a fact changed, so that worker.c acts on it */
-    struct loop_post *changed; /* posted when there are jobs or parts to collect */
+    struct loop_post *changed; /* posted when there are jobs or parts to collect, or more room */
 
     /* the process */
     pid_t pid;
@@ -115,7 +115,7 @@ struct session {
 };
 
 /* out, err: our own stdout and stderr, borrowed. The session posts `step` when a fact about the
- * process changed, and `changed` when there are jobs or parts to collect. */
+ * process changed, and `changed` when there are jobs or parts to collect, or more room for jobs. */
 void session_init(struct session *session, struct loop *loop, const struct exec_spec *spec,
                   const struct worker_opts *opts, struct output *out, struct output *err,
                   struct loop_post *step, struct loop_post *changed);

@@ -87,7 +87,7 @@ void window_wrote_ahead(struct window *window);
 int window_lines(struct window *window, struct iovec *lines, int max);
 /* Record that n bytes of window_lines(), or of a probe, were written. */
 void window_wrote(struct window *window, size_t n);
-/* Whether all lines that were begun are complete, so that a control line may be written now. */
+/* Whether no line is written only in part, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
 /* Record that n bytes were written that belong to no job, such as a control line. */
 void window_wrote_else(struct window *window, size_t n);

@@ -16,7 +16,7 @@
 
 #define START_LOOK_US 200 /* time between two checks whether a starting process waits for input */
 #define DYING_MS      100 /* longest wait for SIGCHLD after the process has closed its pipes */
-/* a process that is never idle counts as idle once its processor time is this many settle_ms */
+/* a process that is never idle counts as idle after this many settle_ms of processor time */
 #define SETTLE_PATIENCE 10
 
 static const struct {
@@ -218,7 +218,7 @@ static bool is_late(const struct worker *w, uint64_t at_ms)
     return loop_now_ms(w->loop) >= at_ms;
 }
 
-/* After a failed start, set start_err, unless a reason is in there already. */
+/* After a failed start, set start_err from the ready line or, if still unset, from w->death. */
 static void start_failed(struct worker *w)
 {
     note_refusal(w);
@@ -467,7 +467,7 @@ static void spawn_failed(struct worker *w, struct err *err)
     worker_fail_start(w, err);
 }
 
-/* If exec refused argv or env, start another program, spec->instead. false: it was not started. */
+/* If exec refused argv or env, start spec->instead and send it instead_line. false: not started. */
 static bool start_instead(struct worker *w, struct err *err)
 {
     bool refused = err->kind == ERR_ACTION && (err->os == E2BIG || err->os == ENOENT);
