@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * admin - health, readiness and metrics for an operator, on another listener than /init and /run.
+ * admin - health, readiness and metrics for an operator, served by a listener of their own, not by
+ * the one of /init and /run.
  */
 
 #include <stdint.h>

@@ -26,7 +26,7 @@ void connection_open(struct connections *all, struct st_h2o_accept_ctx_t *accept
 void connection_busy(struct connection *connection);
 /* Have left(owner) called once if the client closes the connection before or during its reply. The
  * request still exists at that time. If the client has sent more bytes after its request, left() is
- * not called: we stop reading then, and do not see the client leave. */
+ * perhaps not called: we may have stopped reading, and then do not see the client leave. */
 void connection_on_left(struct connection *connection, connection_left_fn *left, void *owner);
 /* Whether the client has sent more bytes after its request, or has left. */
 bool connection_has_more(const struct connection *connection);

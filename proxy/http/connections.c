@@ -81,7 +81,7 @@ void connection_watch_speed(struct connection *c)
         loop_timer_set(all->loop, &all->sweep, loop_now_ms(all->loop) + sweep_ms(all));
 }
 
-/* Drop slow clients. A client that has taken its whole reply is never dropped: libh2o disposes of
+/* Drop slow clients. A client that has taken its whole reply is not among them: libh2o disposes of
  * its request before timers run, and its connection is then idle. */
 static void on_sweep(struct loop_timer *timer)
 {

@@ -27,8 +27,8 @@ struct endpoint {
     uid_t uid;
     gid_t gid;
 
-    /* device and inode of the file that endpoint_listen() has made, by which endpoint_leave() knows
-     * the file; no other file gets this inode while we listen */
+    /* device and inode of the file that endpoint_listen() has made, by which endpoint_leave()
+     * recognizes the file; no other file gets this inode while we listen */
     dev_t device;
     ino_t inode;
 };

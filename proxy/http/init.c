@@ -135,8 +135,8 @@ static void reply_failed(struct init *init, const char *general, const char *why
 }
 
 /* Whether the action's log shows the user's own file names in place of ours. Without
- * opts.renames_log, the log is passed on unchanged if the /init names no file, as on the platform.
- * It is also unchanged if the name has a newline, which could forge a sentinel. */
+ * opts.renames_log, the log is passed on unchanged if the /init names no file, as on the platform,
+ * or if the file's name has a newline, which could forge a sentinel. */
 static bool renames_log(const struct init *init)
 {
     return init->service->opts.renames_log ||

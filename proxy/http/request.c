@@ -23,7 +23,7 @@
 #define LAZY_MAX_BYTES 4096
 #define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
-    (2 * PARTS_HELD_MAX) /* for a streamed reply: one piece is being sent, one is prepared */
+    (2 * PARTS_HELD_MAX) /* held for a streamed reply: one piece is being sent, one prepared */
 #define NO_ROOM                                                                                    \
     "The answer is dropped: other clients' bodies and answers fill the memory (--held-max-bytes)."
 #define REQUEST_MAGIC 0x77686b32u
@@ -408,7 +408,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     size_t n = 0;
 
     assert(request->magic == REQUEST_MAGIC && request->streams && !request->is_sending);
-    /* libh2o asks for no more after an empty piece: the watcher's room() would never be called. */
+    /* libh2o takes an empty piece for the end of the reply, if the head is sent: it would never ask
+     * for more, and the watcher's room() would not be called. */
     assert(is_last || buf_len(bytes) > 0);
     free(request->body);
     request->body = bytes->bytes;

@@ -280,8 +280,7 @@ static void on_first_part(struct job *job, const char *text, size_t n)
         job_cancel(job);
 }
 
-/* Add headers that describe an error. The body must not describe it: test suites compare the
- * body. */
+/* Add headers that describe an error. The body must not say as much: test suites compare it. */
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
@@ -381,7 +380,7 @@ static void set_deadline(const struct service *service, struct run *run,
         span_ms = asked_ms;
         job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
     }
-    if (margin_ms < 0) /* as for an invoker: end the job after its deadline */
+    if (margin_ms < 0) /* end the job after its deadline, so that an invoker records a timeout */
         span_ms += (uint64_t)-margin_ms;
     else /* the margin takes at most half of the time */
         span_ms -= (uint64_t)margin_ms < span_ms / 2 ? (uint64_t)margin_ms : span_ms / 2;

@@ -59,7 +59,7 @@ struct service_opts {
     /* an activation is abandoned this long before its deadline; negative: after its deadline */
     int64_t margin_ms;
     uint64_t init_ms;            /* time limit of one /init, and of one start of a worker */
-    enum answers answers;        /* where answers go, if the runtime's manifest says "auto" */
+    enum answers answers;        /* where answers come, if the runtime's manifest says "auto" */
     bool prelaunches;            /* start the launcher of `fallback` before there is an action */
     bool allow_reinit;           /* a further /init replaces the action */
     bool forks;                  /* fork workers from a zygote if the runtime can */
@@ -75,10 +75,11 @@ struct service_opts {
 /* The outcomes of POST /run since the program's start. */
 struct run_tally {
     uint64_t n_ends[N_RUN_ENDS];
-    uint64_t request_bytes;  /* bytes of request bodies, except of refused requests */
-    uint64_t answer_bytes;   /* bytes of answers passed on to clients */
-    struct histogram queued; /* time until a worker gets the job; not of requests refused at once */
-    struct histogram whole;  /* time until the reply; not of requests refused at once */
+    uint64_t request_bytes; /* bytes of request bodies, except of refused requests */
+    uint64_t answer_bytes;  /* bytes of answers passed on to clients */
+    /* times since the request came, but not of requests that were refused at once */
+    struct histogram queued; /* until a worker gets the job */
+    struct histogram whole;  /* until the reply */
 };
 
 #define NO_LIMIT_MS (UINT64_C(30) * 86400000) /* stands for no time limit, as under a debugger */
