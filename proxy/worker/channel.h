@@ -115,7 +115,7 @@ static inline bool channel_ended(const struct channel *channel)
  * stdout has room. true: reading was stopped. */
 bool channel_hold_up(struct channel *channel);
 
-/* Stop reading those of descriptors 1 and 3 on which answers may come (paused is true), or resume. */
+/* Stop (paused is true) or resume reading those of descriptors 1 and 3 that may bring answers. */
 void channel_pause(struct channel *channel, bool paused);
 
 /* Take note of what the process announced in its ready line. */
