@@ -23,7 +23,7 @@
 #include "base/log.h"
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
-#define VAIN_MAX       2    /* give up after so many processes in a row that made no worker */
+#define VAIN_MAX       2    /* give up after this many processes in a row that made no worker */
 #define LOOK_MS        1000 /* while the zygote makes a worker: time between checks for SIGSTOP */
 
 static void forget_begun(struct zygote *t)

@@ -71,7 +71,7 @@ struct channel {
     bool is_held;                  /* `held` contains a line */
     bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
     /* how many lines of fd1 were handed out as answers while is_guess was set; if the guess proves
-     * wrong, so many answers on fd3 are dropped, since their clients got those lines */
+     * wrong, that many answers on fd3 are dropped, since their clients got those lines */
     uint64_t n_owed;
     enum channel_odd odd; /* first fault of the output since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */

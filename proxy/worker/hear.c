@@ -14,7 +14,7 @@
 #include "worker/spawn.h"
 #include "worker/tally.h"
 
-/* When a process ends, each answer pipe is read until it is empty, but at most so many times: a
+/* When a process ends, each answer pipe is read until it is empty, but at most this many times: a
  * child of the process may go on writing. */
 #define LAST_READS_MAX 4
 #define TOMBSTONE_MS   1000 /* how long to wait for the answer of a job that was given up */

@@ -5,18 +5,18 @@
 
 #include "base/loop.h"
 
-#define AHEAD_NS 1000000 /* write so much work ahead of answers: ten times the cost of a wake-up */
+#define AHEAD_NS 1000000 /* work to write ahead of answers: ten times the cost of a wake-up */
 #define BATCH_NS 200000  /* less work than this is not worth waking another worker for */
-/* light work takes at most so long per activation: twice the time that the proxy itself needs */
+/* light work takes at most this long per activation: twice the time that the proxy itself needs */
 #define LIGHT_NS 50000
 /* A worker is stalled if an activation takes longer than STALLED_NS, and longer than STALLED_TIMES
  * times its usual time. */
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
-/* So many activations in a row must log nothing before lines are written ahead of answers. */
+/* This many activations in a row must log nothing before lines are written ahead of answers. */
 #define SILENT_BEFORE 16
-/* A worker gets several jobs while other workers are idle only after so many activations in a row
- * that took less than a millisecond each. If one job took long, the jobs behind it would wait. */
+/* While other workers are idle, a worker gets several jobs only after this many activations in a
+ * row that took less than a millisecond each. If one job takes long, those behind it wait. */
 #define QUICK_BEFORE 4096
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
 #define LEAST_SHARE  64 /* weight of a new time in least_ns, if it is longer: 1 / LEAST_SHARE */

@@ -8,7 +8,8 @@
 #include "base/util.h"
 #include "worker/job.h"
 
-/* bytes to hold beyond the longest answer: a paused worker may still send parts for a while */
+/* how many bytes of a stream's parts may be held beyond the longest answer: a paused worker may
+ * still send parts for a while */
 #define STREAM_HELD_MAX (16u << 20)
 
 static struct parts *parts_of(struct job *job)

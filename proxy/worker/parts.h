@@ -19,7 +19,7 @@
 
 struct job;
 
-/* the worker of a job with on_parts is paused when so many bytes of its parts wait to be taken */
+/* the worker of a job with on_parts is paused when this many bytes of its parts wait to be taken */
 #define PARTS_HELD_MAX 262144
 
 struct parts {

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Restrict no process whose activations take longer: beside them a wake-up costs little. */
+/* Restrict no process whose activations take longer: compared to these a wake-up costs little. */
 #define LIGHT_NS 200000
-/* Restrict the process to our processor for the write of one line in so many. Measured: doing
- * so for every line is 10 % slower when many jobs wait, and for every 8th line is less steady. */
+/* Restrict the process to our processor for the write of one line in this many. Measured: doing so
+ * for every line is 10 % slower when many jobs wait, and for every 8th line is less steady. */
 #define PLACE_EVERY 4
-#define LOOK_EVERY  64 /* count the threads of the process once in so many restrictions */
+#define LOOK_EVERY  64 /* count the threads of the process once in this many restrictions */
 
 void placement_init(struct placement *placement, bool wanted)
 {
