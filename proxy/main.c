@@ -152,7 +152,7 @@ static int begin_action(struct app *app, struct err *err)
     assert(found <= 0 || preloaded.origin != NULL);
     assert(app->command == NULL || config->command_name != NULL);
     if (app->command != NULL)
-        preloaded.may_fail = false; /* a command gets no /init that could follow a failure */
+        preloaded.may_fail = false; /* do not wait for an /init: a command gets none */
     if (found < 0 && preloaded.may_fail) {
         log_warn("init.carried", log_text("origin", preloaded.origin),
                  log_text("failed", err->text));
@@ -184,8 +184,8 @@ static bool is_unmarked(const struct app *app, int fd)
     return !serves(app) || isatty(fd) == 1;
 }
 
-/* The action's log goes to our stdout and stderr. If we run a command, all of it goes to stderr,
- * since our stdout then carries only answers. */
+/* The action's log goes to our stdout and stderr. With the commands invoke, pipe and test, all of
+ * it goes to stderr, since our stdout then carries only answers. */
 static void open_log_streams(struct app *app)
 {
     struct service *service = &app->service;

@@ -28,8 +28,7 @@ struct actionloop {
 int actionloop_read(struct actionloop *actionloop, const char *program, bool debug,
                     struct err *err);
 
-/* Add the runtime "native", for executables named exec, unless it is already in `runtimes` because
- * a runtime.json defines it. */
+/* Add the runtime "native", for executables named exec, unless a runtime.json has defined it. */
 void actionloop_add_native(struct runtimes *runtimes);
 /* Add the runtime ACTIONLOOP_RUNTIME, which builds every action with the command `compiler`, except
  * those that are programs already. */

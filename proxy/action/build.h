@@ -56,7 +56,7 @@ struct build {
     bool tells_client;
     unsigned version;              /* number N of the build's folder; 0: no folder is made yet */
     const struct runtime *runtime; /* the runtime that takes the code; NULL until it is chosen */
-    char *dir;                     /* owned; path of N/src, or of N/bin once the code is there */
+    char *dir;       /* owned; path of N/src, then of N/bin; or from build_in_place() */
     char *lacks;     /* owned; the compiler's line on what the action lacks; NULL: nothing */
     struct buf said; /* text for the log: notes about the archive, and the compiler's messages */
 

@@ -152,8 +152,8 @@ void compile_explain(const struct compile *compile, struct buf *out)
         (void)snprintf(more, sizeof(more), "... and %" PRIu64 " bytes more", helper->n_unsaid);
         buf_add_text(out, more);
     }
-    /* If the compiler exited by itself, its own output explains the failure, so err.text is not
-     * added. */
+    /* If the compiler exited by itself and printed something, that explains the failure: do not add
+     * err.text. */
     if (by_itself && n > 0)
         return;
     if (helper->n_unsaid > 0)

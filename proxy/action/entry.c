@@ -74,7 +74,7 @@ char *entry_inside(const char *name)
  * contains ".." again. */
 static bool follow_up(const char *name, const char *target, size_t *n_up, const char **rest)
 {
-    size_t depth = 0; /* of the present folder, below the folder to unpack into */
+    size_t depth = 0; /* how many levels below the folder to unpack into we are */
     const char *part;
     size_t n;
 

@@ -29,7 +29,7 @@ struct gunzip *gunzip_new(const void *bytes, size_t n)
 {
     struct gunzip *gunzip = xcalloc(1, sizeof(*gunzip));
 
-    assert(n <= UINT_MAX); /* the server limits the request body, which holds these bytes */
+    assert(n <= UINT_MAX); /* --init-max-bytes limits the code */
     gunzip->stream.next_in = (z_const Bytef *)(uintptr_t)bytes;
     gunzip->stream.avail_in = (uInt)n;
     if (inflateInit2(&gunzip->stream, MAX_WBITS + WITH_HEADER) != Z_OK)

@@ -232,7 +232,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
     } else if (opts->path[0] != '\0' && !opts->folder_is_theirs) {
         preloaded->origin = PRELOADED_FOLDER;
         result = take_path(preloaded, opts, PRELOADED_FOLDER, err);
-        if (result < 0) { /* the user did not name this folder, so no action is no error */
+        if (result < 0) { /* the user did not name this folder: it may have no action */
             preloaded_done(preloaded);
             return 0;
         }
@@ -240,7 +240,7 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         return 0;
     }
     if (result < 0 && opts->command != NULL)
-        err->kind = ERR_REQUEST; /* the user gave a wrong path as argument of the command */
+        err->kind = ERR_REQUEST; /* the user gave the path, as an argument of the command */
     if (result < 0)
         return -1;
     assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));

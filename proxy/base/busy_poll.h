@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A wait this short has ended soon: looking for events would have been better than sleeping. */
+/* A sleep this short counts as ended soon: looking for events would have been better. */
 #define BUSY_POLL_SOON_US 250
 
 struct busy_poll {

@@ -25,7 +25,7 @@ struct exec_spec {
     char **argv;     /* NULL-terminated; argv[0] is a path, or a name looked up in env's PATH */
     char **env;      /* NULL-terminated, each string NAME=value */
     char *cwd;       /* the worker's working folder, an absolute path */
-    char *shortfall; /* error text if argv[0] is missing: what to install; NULL: not known */
+    char *shortfall; /* for error texts: what to install if argv[0] is missing; NULL: not known */
     /* If exec refuses argv or env, we start `instead` and write instead_line to its descriptor 0.
      * NULL: the start fails. */
     struct exec_spec *instead;

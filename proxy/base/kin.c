@@ -49,7 +49,7 @@ static struct {
     bool has_user;               /* kin_set_user() was called: `user` is valid */
     uid_t user;
     pid_t spared[SPARED_MAX];
-    unsigned n_spared;       /* kin_spare() calls so far; spared[] has only the last of them */
+    unsigned n_spared;       /* kin_spare() calls so far; the last SPARED_MAX are in spared[] */
     struct loop *loop;       /* borrowed; NULL until the first kin_end() */
     struct loop_timer timer; /* runs the next round of killing */
     bool open;

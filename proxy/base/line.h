@@ -15,7 +15,8 @@
 enum line_result {
     LINE_NONE,  /* no whole line yet: add more bytes */
     LINE_READY, /* one line handed out */
-    /* A line is longer than max_bytes: its first bytes are handed out, and the rest is dropped. */
+    /* returned once for a line longer than max_bytes: its first bytes are handed out, and the rest
+     * is dropped */
     LINE_TOO_LONG,
 };
 

@@ -72,6 +72,6 @@ static inline struct list *list_take_first(struct list *list)
 
 #define list_item(node, type, member) container_of(node, type, member)
 
-/* NOLINT: clang-tidy wants parentheses around `node`, but a declaration must not have them. */
+/* NOLINT: clang-tidy wants parentheses around `node`, even where it is declared. */
 #define list_each(node, head)                                                                      \
     for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next) /* NOLINT */

@@ -69,7 +69,7 @@ int log_open(const char *path, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_SYSTEM, errno, "cannot open the log \"%s\" (--log-file): %s", path,
                        strerror(errno));
-    (void)signal(SIGXFSZ, SIG_IGN); /* this signal would kill us at the log's file size limit */
+    (void)signal(SIGXFSZ, SIG_IGN); /* it would kill us when we write beyond RLIMIT_FSIZE */
     log_close();
     out.path = path;
     out.fd = fd;

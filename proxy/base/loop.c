@@ -29,8 +29,8 @@
 #include "base/log.h"
 
 #define LOOP_LOOK_MS   1000    /* while timers are set, the clock is read at least this often */
-#define LOOP_FROZEN_US 1000000 /* a wait this much too long may mean that SIGSTOP froze us */
-#define LOOP_POSTS_MAX 1000    /* a turn of the loop runs at most so many posted functions */
+#define LOOP_FROZEN_US 1000000 /* a wait this much too long may be a freeze: see give_back() */
+#define LOOP_POSTS_MAX 1000 /* most posted functions to run per turn of the loop; more is a bug */
 
 /* What the kernel said of our processor time when we last asked. */
 struct runtime_seen {
@@ -149,7 +149,7 @@ uint64_t loop_clock_ns(void)
  * Called after a wait that was much too long. If we were frozen (not runnable), subtract that time
  * from loop time, so that all deadlines move. If we were starved (runnable, but without a
  * processor), deadlines stay: the action may be the cause, and must not gain time by it. since_us:
- * the time since the clock was last read. loop->seen is at most a second older than that.
+ * the time since the clock was last read. loop->seen was read at most a second before that.
  */
 static void give_back(struct loop *loop, uint64_t clock_us, uint64_t since_us)
 {

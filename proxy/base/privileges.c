@@ -149,7 +149,7 @@ int privileges_explain(const struct privileges *privileges, int failed, int os, 
 /* ---- files, in the proxy ---- */
 
 /* Change the group first, as is usual: after setresuid() a process may no longer change its group.
- * After setfsuid() it may, so here the order is free. */
+ * After setfsuid() it may, so privileges_return() can use the reverse order. */
 void privileges_borrow(const struct privileges *privileges)
 {
     if (!privileges_as_user(privileges))

@@ -57,7 +57,8 @@ static int closed_part(char *path, int mode)
 }
 
 /* Call closed_part() in a child that runs as the action's user, and return its result. If the child
- * cannot be started or cannot become that user, return 0, as if all components were accessible. */
+ * cannot be started, cannot become that user or is killed, return 0, as if all components were
+ * accessible. */
 static int look_as_user(const struct privileges *privileges, char *path, int mode)
 {
     const struct timespec no_time = {0, 0};

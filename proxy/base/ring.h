@@ -10,7 +10,8 @@
  * here.
  *
  * Descriptor RING_FD of the launcher is a sealed memfd that holds this struct. A launcher that uses
- * it says so in its first line, the ready line {"ok":true,"ring":true}. Source: runtime/README.md.
+ * it says so by "ring":true in the first line that it writes, the ready line. Source:
+ * runtime/README.md.
  */
 
 #include <stdatomic.h>

@@ -34,7 +34,7 @@ enum activation_status {
 struct activation {
     struct list node; /* in activations.all, oldest first */
     char id[8];       /* unique within this run of the program */
-    unsigned version; /* number of the action's newest version when the activation began */
+    unsigned version; /* number of the newest loaded version when the activation began */
     enum activation_status status;
     int http; /* HTTP status of the reply; 0: activations_end() has not been called yet */
     uint64_t started_ms; /* Unix time at which the activation began */

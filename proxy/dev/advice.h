@@ -15,7 +15,7 @@ struct runtimes;
  * Returns one line of advice, which the caller frees; NULL: there is none. */
 char *advice_on_load(const char *path, const char *reason, const struct runtimes *runtimes,
                      const struct runtime *fallback);
-/* Advise to rename `file`, the only source file in the folder `path`. In dev, that file runs as the
+/* Advise to rename `file`, the only source file in the folder `path`. Here, that file runs as the
  * action whatever its name, but in an archive for POST /init it needs a certain name. path: the
  * file or folder that the user named. Returns one line, which the caller frees. NULL: path is a
  * file, or `file` need not be renamed. */

@@ -336,10 +336,10 @@ static const struct runtime *runtime_of(const struct preloaded *preloaded,
                                loader->target.folder, &none);
 }
 
-/* Whether the debugger's port is free for the next version. If another version has the port, that
- * version is ended, and requests are held until the next version is loaded. Activations of the
- * ended version are killed, since they may be stopped at a breakpoint. false: its processes have
- * not ended yet, and load() is tried again later. */
+/* Whether the debugger's port is free for the next version. If another version has the port, end
+ * that version, and hold requests until the load has ended. Activations of the ended version are
+ * killed, since they may be stopped at a breakpoint. false: its processes have not ended yet, and
+ * load() is tried again later. */
 static bool is_port_free(struct loader *loader)
 {
     struct service *service = loader->service;

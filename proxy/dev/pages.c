@@ -25,7 +25,7 @@
 #define TOKEN_HERE          "@TOKEN@"
 #define ACTIVATIONS_PATH    "/dev/activations/"
 #define PAGE_PATH           "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
-#define ROUTES_WITHOUT_PAGE 3            /* routes served without the page: /run, /init, /healthz */
+#define ROUTES_WITHOUT_PAGE 3            /* the first routes need no page: /run, /init, /healthz */
 
 /* ---- who may ask ---- */
 

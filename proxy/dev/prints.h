@@ -14,7 +14,7 @@
 #define PRINTS_WALK_MAX_BYTES                                                                      \
     (64u << 20) /* most bytes read in one walk; further files are compared by size and time */
 
-#define PRINT_START UINT64_C(14695981039346656037) /* a hash starts from FNV-1a's offset basis */
+#define PRINT_START UINT64_C(14695981039346656037) /* start value of each hash, from FNV-1a */
 
 struct print {
     uint64_t path; /* hash of the file's path */

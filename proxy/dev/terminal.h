@@ -6,8 +6,8 @@
  *
  * That line tells how the activation ended, so its log is held back until then. An activation that
  * takes longer than TERMINAL_HOLD_MS also gets a line while it runs, and from then on its log
- * appears as it is written. Nothing waits for a terminal that stalls: log lines and
- * activations beyond TERMINAL_PENDING_BYTES are dropped and counted.
+ * appears as it is written. Nothing waits for a terminal that stalls: log lines and activations
+ * beyond TERMINAL_PENDING_BYTES are dropped and counted.
  */
 
 #include <stdbool.h>

@@ -387,7 +387,7 @@ static void look(struct watch *watch)
     look_later(watch);
     if (!watch->is_gone)
         watch->gone_is_told = false;
-    /* Tell only when two checks in a row find nothing: a save by an editor is shorter. */
+    /* Tell only when two checks in a row find nothing: an editor's save takes less time. */
     if (watch->is_gone && was_gone && !watch->gone_is_told) {
         watch->gone_is_told = true;
         watch->fn(watch->owner, WATCH_GONE, NULL);
