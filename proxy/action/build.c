@@ -82,7 +82,7 @@ static void set_dir(struct build *build, const char *part)
     build->dir = store_path(build->opts->store, build->version, part);
 }
 
-/* Whether the kernel killed a process of the build that has just failed for lack of memory. */
+/* Call when the build has failed: whether the kernel killed a process of it for lack of memory. */
 static bool lacked_memory(const struct build *build)
 {
     struct oom *oom = build->opts->oom;
