@@ -21,7 +21,7 @@
 #define PROGRAM_HEAD_BYTES 64 /* enough for code_sniff() to recognise an executable */
 #define OWN_SETTINGS       "WHISKLOOP_"
 #define INNER_DEPTH_MAX    8       /* say_inner() looks into folders nested up to this depth */
-#define INNER_PATH_MAX     120     /* say_inner() cuts a path at this length: err.text has 512 */
+#define INNER_PATH_MAX     120     /* say_inner() shows so many bytes of a path: err.text has 512 */
 #define LOOK_ENTRIES_MAX   1000000 /* has_ending() stops after this many files, to bound its time */
 
 /* ---- the list of runtimes ---- */

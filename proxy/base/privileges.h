@@ -42,8 +42,8 @@ struct privileges {
  */
 int privileges_set_user(struct privileges *privileges, const char *text, const char *etc,
                         struct err *err);
-/* Like privileges_set_user(), but only look up uid, gid and home. option: where `text`
- * was given, for the error text, like "--user". */
+/* Like privileges_set_user(), but only look up uid, gid and home. option: where `text` was given,
+ * for the error text, like "--user". */
 int privileges_find_user(struct privileges *privileges, const char *option, const char *text,
                          const char *etc, struct err *err);
 void privileges_done(struct privileges *privileges);

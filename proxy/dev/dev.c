@@ -70,7 +70,7 @@ static void greet(struct dev *dev, unsigned port)
     if (dev->loader.language != NULL)
         text_add(&line, " (%s)", dev->loader.language);
     text_add(&line, " on %s", dev->url);
-    if (port == 0) { /* a Unix socket needs no warning about access, since its file has a mode */
+    if (port == 0) { /* a Unix socket needs no warning: the mode of its file limits access */
         buf_add_text(&line, " (curl --unix-socket ");
         text_add_word(&line, dev->url + strlen("unix:"));
         buf_add_text(&line, " http://localhost/run) - save the file, Ctrl-C to end");

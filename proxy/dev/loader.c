@@ -19,7 +19,7 @@
 #define GRACE_MS    500  /* the load after an abandoned one cannot be abandoned for this time */
 #define GRACES_MAX  12   /* GRACE_MS doubles with each abandoned load in a row, up to this many */
 #define SLOW_MS     2000 /* a load is reported as slow after this time, 5 and 25 times this, ... */
-#define RETRY_MS    500  /* within this time after a load, a file counts as written by that load */
+#define RETRY_MS    500  /* a file written this soon after a load counts as the load's own work */
 #define LOOK_MS     100  /* time between two checks that the last loaded version still serves */
 
 static void load(struct loader *loader);

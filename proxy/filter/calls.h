@@ -4,9 +4,9 @@
  * calls - hold input lines until their answers have been written. Answers are written in the order
  * of the lines; the answer to a line with an id is written as soon as it is there.
  *
- * Each line becomes one call, whose job is given to the pool. The call of an invalid line ends
- * at once with an error, and the pool does not get its job. This module owns no descriptor. It
- * counts the bytes that it holds, so that its owner can stop reading lines or giving jobs.
+ * Each line becomes one call, whose job is given to the pool. For an invalid line, the call ends at
+ * once with an error, and the pool does not get its job. This module owns no descriptor. It counts
+ * the bytes that it holds, so that its owner can stop reading lines or giving jobs.
  */
 
 #include <stdbool.h>

@@ -44,7 +44,7 @@ typedef void filter_ended_fn(void *owner, const struct err *err);
 struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, filter_ended_fn *ended,
                           void *owner, struct err *err);
 /* Call this after the loop has ended: writes the answers that are left, for up to wait_ms. Returns
- * the number of answers that are not fully written; 0 if writing failed. */
+ * the number of answers that are not fully written; 0 also if writing failed. */
 size_t filter_finish(struct filter *filter, int wait_ms);
 /* Call this only while the pool has none of the filter's jobs. */
 void filter_free(struct filter **filter);
