@@ -123,7 +123,7 @@ const struct setting settings[] = {
         "look for events for so long before sleeping, while they follow each other that closely; "
         "0: never, as with one processor"),
     NUMBER("run-max-bytes", run_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES", "largest body of a /run"),
-    NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB, "BYTES",
+    NUMBER("init-max-bytes", init_max_bytes, 2, 128 * MIB, 4 * GIB - 1, "BYTES",
            "largest body of an /init"),
     NUMBER("answer-max-bytes", answer_max_bytes, 2, 64 * MIB, 4 * GIB, "BYTES",
            "longest answer of the action"),
