@@ -42,7 +42,7 @@ struct compile {
 
     /* the outcome */
     bool failed;
-    bool lacks;     /* the compiler ended with COMPILE_LACKS, which is no failure */
+    bool lacks;     /* exit status COMPILE_LACKS: not failed, but the action lacks something */
     struct err err; /* if failed: ERR_CODE, or ERR_LIMIT when time ran out; one line of text */
 
     struct helper helper; /* helper.said: the compiler's stdout and stderr, mixed as they came */

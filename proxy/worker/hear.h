@@ -36,13 +36,15 @@ void hear_malformed(struct session *session, const char *what);
  * all output that is left, whole lines first, then an unfinished line. */
 void hear_rest(struct session *session);
 /*
- * Call when a process that still runs must end. Jobs whose lines it has not read go back to the
- * pool. The job that has begun, or with request ids each such job, ends with `outcome`. reason:
- * becomes job->reason, unless it is "".
+ * Call when a process that still runs must end. The jobs whose lines it has not read go back to the
+ * pool.
  *
- * Returns true if the process has read, or may have read, lines that it has not begun. It could
- * still begin them, so it must be killed at once, and it keeps all jobs whose lines it has read
- * until it is dead. In this case the job that has begun ends now only if `outcome` is JOB_LATE.
+ * false: the process has read only lines of jobs that it has begun. These jobs end with `outcome`,
+ * and with `reason` unless that is "".
+ *
+ * true: the process may have read lines of jobs that it has not begun, and could still begin
+ * them. So kill it at once. All jobs whose lines it has read stay with it until it is dead, and end
+ * then. Only a late job (JOB_LATE, the oldest one) ends now.
  */
 bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */

@@ -13,7 +13,8 @@
  * times its usual time. */
 #define STALLED_NS    1000000
 #define STALLED_TIMES 8
-/* This many activations in a row must log nothing before lines are written ahead of answers. */
+/* Only after this many activations in a row that logged nothing may the worker get lines before it
+ * has answered earlier ones. */
 #define SILENT_BEFORE 16
 /* While other workers are idle, a worker gets several jobs only after this many activations in a
  * row that took less than a millisecond each. If one job takes long, those behind it wait. */
