@@ -41,9 +41,9 @@ void give_greeting_rest(struct session *session);
  * pause or resume sending parts of their answers. */
 void give_controls(struct session *session);
 
-/* Check an idle process, every health_ms. true: a signal has stopped the process. If the process
- * accepts lines that are no activations, also ask it whether it still reads: hear_is_stuck() tells
- * the result. */
+/* Check an idle process, unless the last check is less than health_ms ago. true: a signal has
+ * stopped the process. If the process accepts lines that are no activations, also ask it whether it
+ * still reads: hear_is_stuck() tells the result. */
 bool give_health_check(struct session *session);
 
 /*
