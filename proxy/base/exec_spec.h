@@ -15,7 +15,7 @@ struct privileges;
 
 /* The worker's descriptor on which its answers come; see Descriptors in runtime/README.md. */
 enum answers {
-    ANSWERS_AUTO,   /* descriptor 1 or 3: the one on which the first answer comes */
+    ANSWERS_AUTO,   /* 1 or 3: decided by the first answer, and a line on 3 wins */
     ANSWERS_STDOUT, /* descriptor 1; what comes on descriptor 3 is log */
     ANSWERS_FD3,    /* descriptor 3, as in OpenWhisk's ActionLoop proxy */
 };

@@ -183,7 +183,7 @@ enum activation_status activation_judge(const struct job *job)
         return ACTIVATION_ERROR;
     case JOB_DIED:
     case JOB_STOPPED:
-    case JOB_KILLED:
+    case JOB_BYSTANDER:
     case JOB_EXHAUSTED:
     case JOB_UNSTARTED:
     case JOB_CANCELLED:

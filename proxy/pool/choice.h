@@ -25,7 +25,8 @@ struct choice {
     struct worker **workers; /* the array is owned, the workers are borrowed */
     unsigned n_workers;      /* at least 1 */
     unsigned n_light;        /* how many workers get light work; at least 1 */
-    unsigned next;           /* index of the worker to consider first */
+    /* index of the worker to consider first; workers take turns only while their batch is 1 */
+    unsigned next;
 };
 
 /* Allocate the array of workers; the caller then fills workers[0 .. n_workers). */

@@ -29,7 +29,7 @@
 
 struct pool_opts {
     unsigned n_workers; /* at least 1 */
-    unsigned n_light;   /* short activations stay with the first n_light workers; at least 1 */
+    unsigned n_light;   /* short activations use only so many workers: processors - 1, or 1 */
     unsigned queue_max; /* most jobs that wait for a worker */
     struct backoff_opts restart;
     struct worker_opts worker;

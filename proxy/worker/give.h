@@ -27,8 +27,8 @@
 struct buf;
 struct session;
 
-/* Write the lines of jobs that are not written yet, as far as pacing (worker/pacing.h) and the pipe
- * allow. The rest follows when the pipe has room. */
+/* Write the lines of all jobs in the window that are not written yet, as far as the pipe has room;
+ * the rest follows when it has. If pacing_takes_care(), wait until the process waits for input. */
 void give_next(struct session *session);
 
 /* Set the greeting: the line that tells a prewarmed launcher which action to load. The bytes of

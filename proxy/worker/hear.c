@@ -435,7 +435,7 @@ static size_t take_unread(struct session *s, bool *taken)
     return window_wrote_last(&s->window, buf_at(&unread), buf_len(&unread)) ? buf_len(&unread) : 0;
 }
 
-bool hear_no_more(struct session *s, enum job_outcome outcome, const char *reason)
+bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reason)
 {
     struct job *oldest = window_oldest(&s->window);
     size_t n_unread;
@@ -473,7 +473,7 @@ bool hear_no_more(struct session *s, enum job_outcome outcome, const char *reaso
     return true;
 }
 
-void hear_out(struct session *s)
+void hear_close_input(struct session *s)
 {
     assert(s->window.n == 0);
     assert(!s->dismissed);

@@ -46,9 +46,9 @@ void hear_rest(struct session *session);
  * them. So kill it at once. All jobs whose lines it has read stay with it until it is dead, and end
  * then. Only a late job (JOB_LATE, the oldest one) ends now.
  */
-bool hear_no_more(struct session *session, enum job_outcome outcome, const char *reason);
+bool hear_dismiss(struct session *session, enum job_outcome outcome, const char *reason);
 /* Close the input of an idle process, which gets no more lines. */
-void hear_out(struct session *session);
+void hear_close_input(struct session *session);
 /* Call when the process is dead. Takes the answers that it has written or put into its ring: their
  * jobs are done. Of the jobs left, those that had begun (window_n_begun()) end with `outcome` and
  * `reason`, and the rest returns to the pool. crashed: the process did not exit with status 0, so a

@@ -93,8 +93,8 @@ struct job {
     char reason[256];
 };
 
-/* Call when nobody wants the answer any more: the job is not begun or, if a launcher has it, the
- * launcher is told. `done` is still called. */
+/* Call when nobody wants the answer any more. A queued job is not begun. One that a worker has runs
+ * on, and its launcher is told if it takes control lines. `done` is still called. */
 void job_cancel(struct job *job);
 /* Ask the queue or session that holds the job to look at its jobs again. */
 void job_look_again(struct job *job);

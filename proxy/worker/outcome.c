@@ -15,7 +15,7 @@ static const struct outcome outcomes[N_JOB_OUTCOMES] = {
                      "The action is being shut down: the activation ran longer than the drain "
                      "(--drain-timeout).",
                      DETAIL_NONE, ""},
-    [JOB_KILLED] = {"killed", RUN_DIED, 400, ERROR_KIND_DIED, "", DETAIL_REASON, ""},
+    [JOB_BYSTANDER] = {"bystander", RUN_DIED, 400, ERROR_KIND_DIED, "", DETAIL_REASON, ""},
     [JOB_EXHAUSTED] = {"exhausted", RUN_EXHAUSTED, 502, ERROR_KIND_EXHAUSTED, "", DETAIL_REASON,
                        ""},
     [JOB_LATE] = {"late", RUN_DEADLINE, 502, ERROR_KIND_LATE,

@@ -12,7 +12,7 @@ enum job_outcome {
     JOB_ANSWERED,  /* the action answered; job->answer is not checked yet */
     JOB_DIED,      /* its process ended before it answered; job->reason says how, "" if unknown */
     JOB_STOPPED,   /* the proxy shut down before the action answered */
-    JOB_KILLED,    /* its process was killed, but not because of this job; job->reason says why */
+    JOB_BYSTANDER, /* its process was killed, but not because of this job; job->reason says why */
     JOB_EXHAUSTED, /* its process exceeded a limit, the container's or ours: see job->reason */
     JOB_LATE,      /* its deadline passed while it ran or waited */
     JOB_TOO_LONG,  /* the answer exceeded --answer-max-bytes */

@@ -4,7 +4,7 @@
  * session - the conversation with one process: the lines written to it, the lines that it writes,
  * and the jobs that it has.
  *
- *     give.c     writes lines to the process, as many as pacing.h allows and the pipe takes
+ *     give.c     writes the lines of the window to the process, as far as the pipe takes them
  *     hear.c     reads what the process writes, ends jobs, takes back jobs that it has not begun,
  *                watches deadlines and whether the process still reads
  *     session.c  opens and closes a session

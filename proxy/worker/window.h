@@ -64,7 +64,7 @@ static inline bool window_is_deserted(const struct window *window)
     return window->n > 0 && window->n_tombstones == window->n;
 }
 
-/* Call when the process is dead: frees the tombstones. */
+/* Free the tombstones. Call when the process is dead. */
 void window_drop_tombstones(struct window *window);
 
 /* Whether a line is written at least in part, not only as a probe, so that an answer may come. */
@@ -107,7 +107,7 @@ unsigned window_n_held(const struct window *window, size_t n_unread);
 bool window_wrote_last(const struct window *window, const char *bytes, size_t n);
 
 /* Take a job out of the window and return it. If any of its line was written, a tombstone takes its
- * place. */
+ * place, and what is left of the line is still written: a line cannot be cut short. */
 struct job *window_give_up(struct window *window, struct job *job);
 
 enum window_late {

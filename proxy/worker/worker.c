@@ -96,7 +96,7 @@ static enum death find_death(struct worker *w)
     return w->session.refused ? DEATH_REFUSED : death;
 }
 
-/* Write the reason of a JOB_KILLED job that had begun. why: why its process was killed. */
+/* Write the reason of a JOB_BYSTANDER job that had begun. why: why its process was killed. */
 static void say_killed(const char *why, char reason[], size_t size)
 {
     (void)snprintf(reason, size, "the activation had begun when its process was killed: %s", why);
@@ -113,7 +113,7 @@ static void end_jobs(struct worker *w)
         hear_last_words(&w->session, crashed, JOB_EXHAUSTED, limit);
     } else if (w->killed_for != NULL) {
         say_killed(w->killed_for, reason, sizeof(reason));
-        hear_last_words(&w->session, crashed, JOB_KILLED, reason);
+        hear_last_words(&w->session, crashed, JOB_BYSTANDER, reason);
     } else if (w->unwanted) {
         hear_last_words(&w->session, crashed, JOB_STOPPED, "");
     } else {
@@ -180,9 +180,9 @@ static void step_ending(struct worker *w)
  * after SIGTERM it could begin them. */
 static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 {
-    const char *killed_for = outcome == JOB_LATE     ? "the one before exceeded its time limit"
-                             : outcome == JOB_KILLED ? "another one exceeded its time limit"
-                                                     : "the action had to end";
+    const char *killed_for = outcome == JOB_LATE        ? "the one before exceeded its time limit"
+                             : outcome == JOB_BYSTANDER ? "another one exceeded its time limit"
+                                                        : "the action had to end";
     char reason[sizeof(((struct job *)NULL)->reason)];
     bool holds;
 
@@ -190,7 +190,7 @@ static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
     if (outcome == JOB_DIED && w->unwanted)
         outcome = JOB_STOPPED;
     say_killed(killed_for, reason, sizeof(reason));
-    holds = hear_no_more(&w->session, outcome, outcome == JOB_KILLED ? reason : "");
+    holds = hear_dismiss(&w->session, outcome, outcome == JOB_BYSTANDER ? reason : "");
     note_refusal(w);
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
              log_count("held", worker_n_jobs(w)));
@@ -205,7 +205,7 @@ static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
 /* End an idle process by closing its input: it may exit by itself then. */
 static void close_input(struct worker *w)
 {
-    hear_out(&w->session);
+    hear_close_input(&w->session);
     w->told = DEATH_STOPPED;
     send_next(w, SIGTERM);
     worker_move(w, WORKER_STOPPING);
@@ -344,7 +344,7 @@ static void step_ready(struct worker *w)
 
         stop_now(w, hung ? DEATH_HUNG : DEATH_DEADLINE,
                  late             ? JOB_LATE
-                 : stuck && !hung ? JOB_KILLED
+                 : stuck && !hung ? JOB_BYSTANDER
                                   : JOB_DIED);
     } else if (is_dying(w)) {
         uint64_t at_ms = hear_next_look_ms(session);

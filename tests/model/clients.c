@@ -206,7 +206,7 @@ static void check_outcome(const struct client *client, unsigned id)
             broken("activation %u is late before its deadline", id);
         return;
     case JOB_DIED:
-    case JOB_KILLED:
+    case JOB_BYSTANDER:
     case JOB_STOPPED:
         check_failure(client, id);
         return;

@@ -39,7 +39,7 @@ static const struct number {
     {"--busy-poll", "WHISKLOOP_BUSY_POLL", N(busy_poll_us), 0, 100, 10000},
     {"--write-ahead", "WHISKLOOP_WRITE_AHEAD", N(write_ahead), 1, 64, 1024},
     {"--run-max-bytes", "WHISKLOOP_RUN_MAX_BYTES", N(run_max_bytes), 2, GIB / 16, 4 * GIB},
-    {"--init-max-bytes", "WHISKLOOP_INIT_MAX_BYTES", N(init_max_bytes), 2, GIB / 8, 4 * GIB},
+    {"--init-max-bytes", "WHISKLOOP_INIT_MAX_BYTES", N(init_max_bytes), 2, GIB / 8, 4 * GIB - 1},
     {"--answer-max-bytes", "WHISKLOOP_ANSWER_MAX_BYTES", N(answer_max_bytes), 2, GIB / 16, 4 * GIB},
     {"--pipe-max-bytes", "WHISKLOOP_PIPE_MAX_BYTES", N(pipe_max_bytes), 1, GIB / 16, 1024 * GIB},
     {"--unpack-max-bytes", "WHISKLOOP_UNPACK_MAX_BYTES", N(unpack_max_bytes), 1, GIB, 1024 * GIB},

@@ -178,7 +178,7 @@ static void each_failure_has_its_text(void **state)
     } cases[] = {
         {JOB_ANSWERED, "The action did not return a dictionary or array."},
         {JOB_DIED, "command exited"},
-        {JOB_KILLED, "because"},
+        {JOB_BYSTANDER, "because"},
         {JOB_EXHAUSTED, "because"},
         {JOB_LATE, "The action exceeded its time limits of 7 milliseconds. because"},
         {JOB_TOO_LONG, "The action's answer is longer than 9 bytes (--answer-max-bytes)."},
