@@ -126,6 +126,28 @@ def test_arrays_have_a_method_of_their_own(dotnet):
 
 
 @needs_dotnet
+@pytest.mark.parametrize("kind", ["class", "struct"])
+def test_an_object_is_made_for_each_activation_as_in_apaches_runtime(dotnet, kind):
+    """Its fields tell nothing to the next one, and its constructor sees the activation's own metadata."""
+    dotnet.started(f"public {kind} Program {{\n    int n; static int all; string id;\n"
+                   '    public Program() { n = 0; id = System.Environment.GetEnvironmentVariable("__OW_ACTIVATION_ID"); }\n'
+                   "    public object Main(object args) => new { n = ++n, all = ++all, id };\n}\n")
+    for number in (1, 2):
+        assert dotnet.run({}, activation_id=f"id {number}").json == {"n": 1, "all": number, "id": f"id {number}"}
+
+
+@needs_dotnet
+def test_a_constructor_that_throws_fails_its_activation(dotnet):
+    dotnet.started("public class Program {\n    static int all;\n"
+                   '    public Program() { if (++all == 1) throw new System.Exception("nooooo"); }\n'
+                   "    public object Main(object args) => args;\n}\n")
+    answer = dotnet.run({})
+    assert (answer.status, answer.json) == (502, {"error": "nooooo"})
+    assert "nooooo" in dotnet.check_streams(1)[1]
+    assert dotnet.run({"a": 1}).json == {"a": 1}
+
+
+@needs_dotnet
 def test_the_framework_is_told_as_in_a_program_of_dotnet_build(dotnet):
     """Suite: Error.cs answers with the entry assembly's framework."""
     dotnet.started(DOTNET_MAIN + "        Version version = Environment.Version;\n"

@@ -3,7 +3,7 @@
 // "Type::Method" and "Type" stand for the same in the assembly that was made of source; "main" and
 // nothing for the only type there that has a method Main. The method is public. It takes the
 // argument and, if it wants, an Action<T> that sends parts of the answer, and a CancellationToken.
-// A type whose method is not static is made once.
+// Where it is not static each activation has a new object, as in Apache's runtime.
 
 using System;
 using System.Collections.Generic;
@@ -40,7 +40,7 @@ namespace Whiskloop
         internal readonly string Name; // of the method
         private readonly MethodInfo forArrays;
         private readonly MethodInfo forOthers;
-        private readonly object instance; // null: the method is static
+        private readonly Type type;
 
         internal Action(string folder, string main)
         {
@@ -50,7 +50,6 @@ namespace Whiskloop
             string method = parts.Length > 1 ? parts[parts.Length - 1] : MethodName;
             MethodInfo[] methods;
             Assembly assembly;
-            Type type;
 
             if (parts.Length > 3 || (parts.Length < 3 && !File.Exists(file)))
             {
@@ -75,13 +74,9 @@ namespace Whiskloop
             forArrays = methods.FirstOrDefault(one => TakesArrays(one)) ?? methods[0];
             forOthers = methods.FirstOrDefault(one => !TakesArrays(one)) ?? methods[0];
             RuntimeHelpers.RunClassConstructor(type.TypeHandle); // what fails while loading, fails now
-            if (methods.Any(one => !one.IsStatic))
+            if (methods.Any(one => !one.IsStatic) && !type.IsValueType && type.GetConstructor(Type.EmptyTypes) == null)
             {
-                if (!type.IsValueType && type.GetConstructor(Type.EmptyTypes) == null)
-                {
-                    throw Unable("appropriate constructor for", type.FullName, parts);
-                }
-                instance = Activator.CreateInstance(type);
+                throw Unable("appropriate constructor for", type.FullName, parts);
             }
         }
 
@@ -129,7 +124,7 @@ namespace Whiskloop
             {
                 arguments[i] = parts.ArgumentOf(takes[i].ParameterType);
             }
-            result = method.Invoke(instance, arguments);
+            result = method.Invoke(method.IsStatic ? null : Activator.CreateInstance(type), arguments);
             returns = method.ReturnType;
             if (returns == typeof(ValueTask)
                 || (returns.IsGenericType && returns.GetGenericTypeDefinition() == typeof(ValueTask<>)))
