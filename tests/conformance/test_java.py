@@ -112,6 +112,20 @@ def test_a_jar_needs_no_manifest(java, classes, where):
     assert java.run({}).json == {"hello": "whisk"}
 
 
+def test_a_jar_with_sources_in_it_is_not_compiled(java, classes):
+    """As Eclipse exports it, or `jar cf` of a folder with both; what the sources need need not be there."""
+    source = IN_PACKAGE.replace(";\n", ";\nimport lombok.Data;\n", 1)
+    java.started(archives.zipped({**classes({"HelloWhisk.java": IN_PACKAGE}), "META-INF/MANIFEST.MF": "",
+                                  "example/HelloWhisk.java": source}), main="example.HelloWhisk")
+    assert java.run({}).json == {"hello": "whisk"}
+    assert java.check_streams(1) == ("", "")
+
+
+def test_a_jar_of_sources_is_compiled(java):
+    java.started(archives.zipped({"META-INF/MANIFEST.MF": "", "HelloWhisk.java": HELLO}), main="HelloWhisk")
+    assert java.run({}).json == {"hello": "whisk"}
+
+
 @pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb"])
 def test_names_that_cannot_be_a_class(java, main):
     assert_error(java.init(HELLO, main=main), 502, NOT_BUILT)

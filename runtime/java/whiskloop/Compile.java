@@ -128,12 +128,17 @@ final class Compile {
         Files.move(path, target);
     }
 
+    /** Sources in a jar of classes are for readers; what they need to compile need not be there. */
+    private static boolean isJar(Path folder) {
+        return Files.isRegularFile(folder.resolve("META-INF/MANIFEST.MF"));
+    }
+
     private static void compile(Path folder) throws IOException {
         List<Path> paths = files(folder, ".java");
         List<JavaFileObject> sources = new ArrayList<>();
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
 
-        if (paths.isEmpty()) {
+        if (paths.isEmpty() || isJar(folder) && !files(folder, ".class").isEmpty()) {
             return;
         }
         if (compiler == null) {
