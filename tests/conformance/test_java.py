@@ -132,6 +132,16 @@ def test_names_that_cannot_be_a_class(java, main):
     assert "is no name of a Java class" in java.check_streams(1)[1]
 
 
+@pytest.mark.parametrize("kind", ["sources", "jar"])
+def test_a_data_file_is_opened_by_its_name(java, classes, kind):
+    source = JAVA_MAIN + JAVA_ANSWER + \
+        '        answer.addProperty("read", new BufferedReader(new FileReader("data/a.txt")).readLine());\n' + JAVA_GIVE
+    files = {"Main.java": source}
+    files = files if kind == "sources" else {**classes(files), "META-INF/MANIFEST.MF": ""}
+    java.started(archives.zipped({**files, "data/a.txt": "é"}))
+    assert java.run({}).json == {"read": "é"}
+
+
 def test_TJ2_a_zip_that_is_no_jar(java):
     """T-J2: valid zip that is not a jar: init fails."""
     assert java.init(archives.zipped({"hello.txt": "hello"})).status == 502
