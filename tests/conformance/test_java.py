@@ -198,6 +198,20 @@ def test_an_array_without_a_method_for_it_is_an_error(java):
     assert java.run({"a": 2}).json == {"a": 2}
 
 
+@pytest.mark.parametrize("thrown, text", [
+    ('new IllegalStateException("no such country: é")', "no such country: é"),
+    ('new RuntimeException("outer", new java.io.IOException("inner"))', "outer"),
+    ("new NullPointerException()", "java.lang.NullPointerException"),
+    ('new RuntimeException() { public String getMessage() { throw new RuntimeException(); } }', "Main$1"),
+])
+def test_an_exception_is_answered_by_its_message_as_in_apaches_runtime(java, thrown, text):
+    """By its class only where it has no message."""
+    java.started(JAVA_MAIN + f"        throw {thrown};\n    }}\n}}\n")
+    answer = java.run({})
+    assert (answer.status, answer.json) == (200, {"error": text})
+    assert text == "Main$1" or text in java.check_streams(1)[1]
+
+
 def test_a_jar(java, classes):
     """Taken as it is; nothing is compiled, and the class is the one that /init names."""
     java.started(archives.zipped({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n",

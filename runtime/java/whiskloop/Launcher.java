@@ -114,7 +114,7 @@ final class Launcher {
             try {
                 answer = answer(new String(line, StandardCharsets.UTF_8));
             } catch (Throwable thrown) { // StackOverflowError, ThreadDeath, everything
-                answer = failure(Action.cause(thrown));
+                answer = failure(thrown);
             }
             flush();
             isRunning = false;
@@ -141,14 +141,17 @@ final class Launcher {
         return error.toString();
     }
 
+    /** What the action threw is told by its message, as in Apache's runtime; what we threw, by its class too. */
     private static String failure(Throwable thrown) {
+        Throwable cause = Action.cause(thrown);
+
         try {
             if (System.err != null) {
-                thrown.printStackTrace();
+                cause.printStackTrace();
             }
-            return error(thrown.toString());
+            return error(cause != thrown && cause.getMessage() != null ? cause.getMessage() : cause.toString());
         } catch (RuntimeException | Error inner) { // it fails to be text
-            return error(thrown.getClass().getName());
+            return error(cause.getClass().getName());
         }
     }
 
