@@ -23,7 +23,7 @@ not_built() {
     printf '%s\n' "$said" | sed -e '/^# exec$/d' -e '/main__\.go:.*: undefined: /d' \
         -e 's/^found packages main (main__\.go) and \([^ ]*\) (\(.*\)) in .*/\2: package \1 must be package main/' \
         -e 's/^found packages \([^ ]*\) (\(.*\)) and main (main__\.go) in .*/\2: package \1 must be package main/' \
-        -e 's/^\(found packages .*)\) in .*/\1/' >&2
+        -e 's/^\(found packages .*)\) in .*/\1/' -e 's/^go: \.whiskloop\/go\.work requires/go: go.mod requires/' >&2
     name=$(printf '%s\n' "$said" | sed -n 's/.*main__\.go:.*: undefined: //p' | head -n 1)
     [ -n "$name" ] || exit 1
     defined=$(grep -hoE '^func [A-Z][A-Za-z0-9_]*\(' "$@" | sed 's/func //; s/(//' | head -n 8 | paste -sd, -)
@@ -72,7 +72,9 @@ if ! grep -qE '^func main\(\)' "$@"; then
     printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
         "$functions" > main__.go
 fi
-[ -f go.mod ] || printf 'module exec\n\ngo 1.18\n' > go.mod
+# The language of the Go that is installed: from 1.21 on this line bounds what a source may use.
+language=$(go env GOVERSION | sed -n 's/^[^0-9]*\(1\.[0-9]*\).*/\1/p')
+[ -f go.mod ] || printf 'module exec\n\ngo %s\n' "${language:-1.18}" > go.mod
 if [ -f vendor/modules.txt ]; then
     # In a workspace Go does not look into vendor/. So the package goes there, too.
     if [ ! -d vendor/openwhisk ]; then
@@ -83,8 +85,14 @@ if [ -f vendor/modules.txt ]; then
     fi
     mode=-mod=vendor GOWORK=off
 else
-    # A workspace: the package is found without a word of it in the action's own go.mod.
-    printf 'go 1.18\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$bin" "$runtime" "$runtime" > .whiskloop/go.work
+    # A workspace: the package is found without a word of it in the action's own go.mod. From Go 1.21 on its version must
+    # be no lower than its modules'. Go before that has no check, and refuses a version of three numbers.
+    version=$(sed -n 's/^go[[:space:]]\{1,\}\([0-9][0-9a-z.]*\).*/\1/p' go.mod | head -n 1)
+    case $language,$version in
+    1.18,* | 1.19,* | 1.20,* | *, | *,1.[0-9] | *,1.[0-9].* | *,1.1[0-7] | *,1.1[0-7].*) version=1.18 ;;
+    esac
+    printf 'go %s\n\nuse %s\nuse %s/openwhisk\nuse %s/prototype\n' "$version" "$bin" "$runtime" "$runtime" \
+        > .whiskloop/go.work
     mode=-mod=readonly GOWORK=$bin/.whiskloop/go.work
 fi
 export GOWORK

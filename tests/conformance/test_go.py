@@ -1,5 +1,6 @@
 """The Go runtime, as far as the table of languages does not have it."""
 
+import os
 import shutil
 import subprocess
 
@@ -32,6 +33,9 @@ func main() {
 """
 
 
+HELLO = "func Hello(in map[string]interface{}) map[string]interface{} { return in }\n"
+
+
 @pytest.fixture
 def one(proxy):
     return proxy("--runtime", "go")
@@ -58,6 +62,45 @@ def test_a_module_of_its_own_knows_the_package(one):
     one.started(archives.zipped({"go.mod": "module example.org/mine\n\ngo 1.18\n",
                                  "start.go": START}))
     assert one.run({"a": 1}).json == {"a": 1}
+
+
+# Stands for `go`: tells its version, and what it would build from.
+TELLS = """#!/bin/sh
+case $1 in
+env) echo '%s' ;;
+build) head -n 1 "$GOWORK" >&2; grep '^go ' go.mod | sed 's/^/module: /' >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("version, own, workspace, module", [
+    ("go1.23.5", None, "1.23", "1.23"),
+    ("go1.19.8", None, "1.18", "1.19"),
+    ("devel go1.25-a1b2c3 Tue Nov 3", None, "1.25", "1.25"),
+    ("go1.23.5", "go 1.22.3 // or newer", "1.22.3", "1.22.3 // or newer"),
+    ("go1.23.5", "go 1.16", "1.18", "1.16"),
+    ("go1.19.8", "go 1.22.3", "1.18", "1.22.3"),
+])
+def test_the_language_is_the_installed_gos_or_what_the_module_says(proxy, folder, version, own, workspace, module):
+    """Go 1.21 and newer refused a module of its own version: "go.work lists go 1.18", and in a single file what came
+    with 1.21: "built-in max requires go1.21 or later (-lang was set to go1.18)"."""
+    (folder / "go").write_text(TELLS % version)
+    (folder / "go").chmod(0o755)
+    one = proxy("--runtime", "go", env={"PATH": f"{folder}:{os.environ['PATH']}"})
+    files = {"main.go": "package main\n\n" + HELLO}
+    if own is not None:
+        files["go.mod"] = f"module example.org/mine\n\n{own}\n"
+    assert_error(one.init(archives.zipped(files)), 502, NOT_BUILT)
+    assert one.check_streams(1)[1].splitlines() == [f"go {workspace}", f"module: go {module}"]
+
+
+def test_a_module_that_asks_for_a_newer_go_is_told(proxy, folder):
+    """Go 1.21 and newer compares with the workspace, which is ours."""
+    (folder / "go").write_text("#!/bin/sh\necho 'go: .whiskloop/go.work requires go >= 1.99 (running go 1.23.5)' >&2; exit 1\n")
+    (folder / "go").chmod(0o755)
+    one = proxy("--runtime", "go", env={"PATH": f"{folder}:{os.environ['PATH']}"})
+    assert_error(one.init(START), 502, NOT_BUILT)
+    assert one.check_streams(1)[1].splitlines()[-1] == "go: go.mod requires go >= 1.99 (running go 1.23.5)"
 
 
 VENDORED = {
@@ -112,9 +155,6 @@ def test_errors_name_the_file_and_line_as_the_author_knows_them(one):
     log = one.check_streams(1)[1]
     assert "./main.go:4:12: undefined: nothing" in log
     assert "/src" not in log
-
-
-HELLO = "func Hello(in map[string]interface{}) map[string]interface{} { return in }\n"
 
 
 @pytest.mark.parametrize("files, said", [
