@@ -553,6 +553,7 @@ function run(module, text, look) {
  */
 function loadScript(file, list) {
     const module = new Module(file, require.main); // `if (!module.parent)` asks whether it was started
+    const first = module.exports; // a bundle may replace them, while its source adds to these
     const look = list.map(([root], i) => isIdentifier(root)
         ? `\n;module.found[${i}] = typeof ${root} === "undefined" ? undefined : ${root};` : '').join('');
     let text = fs.readFileSync(file, 'utf8').replace(/^\ufeff/, '');
@@ -569,7 +570,7 @@ function loadScript(file, list) {
     const whole = module.exports && module.exports.__esModule ? module.exports.default : undefined;
 
     return list.map((names, i) => follow(module.exports, names) || followExport(whole, names) ||
-        follow(module.found[i], names.slice(1)) || follow(globalThis, names) ||
+        follow(module.found[i], names.slice(1)) || follow(first, names) || follow(globalThis, names) ||
         followExport(module.exports, names));
 }
 
