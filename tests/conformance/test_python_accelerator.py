@@ -305,6 +305,17 @@ def test_100000_metadata_keys_are_answered(action, start):
 # ---- the world ----
 
 
+@pytest.mark.parametrize("how", [
+    "sys.modules['os'] = None", "sys.modules['sys'] = None", "sys.modules['os'] = object()", "del sys.modules['os']",
+    "builtins.__import__ = lambda name, *others: exec('raise ImportError(name)')"])
+def test_code_that_forbids_to_import_is_served(action, how):
+    answers = assert_alike(action("import builtins, os, sys\n%s\n%s" % (how, textwrap.dedent('''
+        def main(args):
+            return [args, os.environ.get("__OW_A")]
+        '''))), ['{"value":{"n":1},"a":"1"}', '{"value":{"n":2},"a":"2"}'])
+    assert answers == [b'[{"n":1},"1"]', b'[{"n":2},"2"]']
+
+
 def test_an_answer_of_50_megabytes_arrives(action, start):
     child = start(action("def main(args):\n    return {'x': 'é' * (25 << 20)}\n"))
     child.send("{}")

@@ -31,7 +31,6 @@ struct serve {
     PyObject *failed;     /* (exception) -> answer; exception: what the function has raised */
     PyObject *flush_logs; /* () -> None; flushes stdout and stderr */
     PyObject *write;      /* (bytes) -> None; writes what could not be written here */
-    PyObject *sys;        /* the dictionary of module sys */
 };
 
 static struct serve *serving; /* borrowed; the state of the running serve(); NULL: none runs */
@@ -40,6 +39,10 @@ static bool forked; /* this process is a fork made by the user's code, and must 
 static struct {
     PyObject *out, *err, *first_out, *first_err, *flush;
 } names;
+
+/* The dictionaries of these modules. Looked up before the user's code is loaded, which may forbid
+ * to import them. */
+static PyObject *sys_names, *os_names;
 
 static void after_fork_in_child(void)
 {
@@ -63,12 +66,12 @@ static bool flush(PyObject *stream)
 
 static bool flush_logs(const struct serve *s)
 {
-    PyObject *out = PyDict_GetItemWithError(s->sys, names.out);
-    PyObject *err = PyDict_GetItemWithError(s->sys, names.err);
+    PyObject *out = PyDict_GetItemWithError(sys_names, names.out);
+    PyObject *err = PyDict_GetItemWithError(sys_names, names.err);
     PyObject *done;
 
-    if (out != NULL && err != NULL && out == PyDict_GetItemWithError(s->sys, names.first_out) &&
-        err == PyDict_GetItemWithError(s->sys, names.first_err)) {
+    if (out != NULL && err != NULL && out == PyDict_GetItemWithError(sys_names, names.first_out) &&
+        err == PyDict_GetItemWithError(sys_names, names.first_err)) {
         bool good;
 
         Py_INCREF(out);
@@ -221,7 +224,6 @@ static bool serve_lines(struct serve *s)
 static PyObject *serve(PyObject *module, PyObject *arguments)
 {
     struct serve s = {0};
-    PyObject *sys;
     bool good;
 
     (void)module;
@@ -230,16 +232,11 @@ static PyObject *serve(PyObject *module, PyObject *arguments)
         return NULL;
     if (serving != NULL)
         return PyErr_Format(PyExc_RuntimeError, "serve() is at work already");
-    sys = PyImport_ImportModule("sys");
-    if (sys == NULL)
-        return NULL;
-    s.sys = PyModule_GetDict(sys);
     serving = &s;
     forked = false;
-    good = environment_open(s.metadata) && serve_lines(&s);
+    good = environment_open(s.metadata, os_names) && serve_lines(&s);
     environment_close();
     serving = NULL;
-    Py_DECREF(sys);
     buf_done(&s.lines.buf);
     buf_done(&s.answer);
     if (!good)
@@ -299,6 +296,17 @@ static PyObject *encode(PyObject *module, PyObject *document)
 
 /* ---- the module ---- */
 
+/* The dictionary of a module. New reference. */
+static PyObject *names_of(const char *name)
+{
+    PyObject *module = PyImport_ImportModule(name);
+    PyObject *dict = module != NULL ? PyModule_GetDict(module) : NULL;
+
+    Py_XINCREF(dict);
+    Py_XDECREF(module);
+    return dict;
+}
+
 /* Version of what the launcher calls here. Change it in whiskloop_launcher.py, too. */
 #define INTERFACE 2
 
@@ -332,8 +340,10 @@ PyMODINIT_FUNC PyInit_whiskloop_accelerator(void)
     names.first_out = PyUnicode_InternFromString("__stdout__");
     names.first_err = PyUnicode_InternFromString("__stderr__");
     names.flush = PyUnicode_InternFromString("flush");
+    sys_names = names_of("sys");
+    os_names = names_of("os");
     if (names.out == NULL || names.err == NULL || names.first_out == NULL ||
-        names.first_err == NULL || names.flush == NULL ||
+        names.first_err == NULL || names.flush == NULL || sys_names == NULL || os_names == NULL ||
         pthread_atfork(NULL, NULL, after_fork_in_child) != 0)
         return NULL;
     module = PyModule_Create(&definition);

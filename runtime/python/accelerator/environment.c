@@ -69,21 +69,16 @@ static void forget(void)
     env.known = false;
 }
 
-bool environment_open(PyObject *metadata)
+bool environment_open(PyObject *metadata, PyObject *os)
 {
-    PyObject *os = PyImport_ImportModule("os");
-
     assert(env.metadata == NULL);
-    if (os == NULL)
-        return false;
     Py_INCREF(metadata);
     env.metadata = metadata;
     env.entries = PyObject_GetAttrString(metadata, "shown");
     env.environ = PyObject_GetAttrString(metadata, "environ");
     env.data = PyObject_GetAttrString(metadata, "data");
-    env.os = PyModule_GetDict(os);
-    Py_XINCREF(env.os);
-    Py_DECREF(os);
+    Py_INCREF(os);
+    env.os = os;
     env.variables = xcalloc(MEMBERS_MAX, sizeof(*env.variables));
     if (env.entries == NULL || env.environ == NULL || env.data == NULL)
         return false;

@@ -67,8 +67,9 @@ bool request_read(struct request *request, const char *line, size_t n);
 
 /* ---- environment.c ---- */
 
-/* metadata: the launcher's object of class Metadata, borrowed. false: an exception is raised. */
-bool environment_open(PyObject *metadata);
+/* metadata: the launcher's object of class Metadata; os: the dictionary of module os; borrowed.
+ * false: an exception is raised. */
+bool environment_open(PyObject *metadata, PyObject *os);
 void environment_close(void);
 /* The variable of the last line's member at position i, to compare with; NULL: it is not known. */
 const struct variable *environment_at(size_t i);
