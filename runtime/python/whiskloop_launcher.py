@@ -232,6 +232,7 @@ def report(problem, loading=False):
     tb = problem.__traceback__
     while tb is not None and str(tb.tb_frame.f_globals.get("__name__")).startswith(NOT_USERS):
         tb = tb.tb_next
+    BaseException.with_traceback(problem, tb)  # raised again, it still shows no calls of ours
     try:
         import traceback
 

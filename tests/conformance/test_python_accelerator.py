@@ -235,6 +235,22 @@ def test_failures_and_their_traces_are_the_same(action):
     assert_alike(action(FAILURES), [json.dumps({"value": {"do": step}}) for step in steps])
 
 
+ONCE_MORE = textwrap.dedent("""
+    problem = ValueError("one for all")
+    def plain(args):
+        raise problem
+    async def later(args):
+        raise problem
+    """)
+
+
+@pytest.mark.parametrize("main", ["plain", "later"])
+def test_an_exception_that_is_raised_again_leaves_the_same_trace(action, main):
+    folder = action(ONCE_MORE + "main = %s\n" % main)
+    assert_alike(folder, ["{}"] * 3)
+    assert "whiskloop" not in shell(folder, lines="{}\n" * 3).err
+
+
 @pytest.mark.parametrize("code", [
     "def main():\n    return {}\n", "main = len\n", "main = dict\n", "class main:\n    def __init__(self, args): pass\n",
     "async def main(args):\n    return args\n", "async def main(args):\n    return args['missing']\n",
