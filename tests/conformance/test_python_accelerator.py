@@ -251,6 +251,21 @@ def test_an_exception_that_is_raised_again_leaves_the_same_trace(action, main):
     assert "whiskloop" not in shell(folder, lines="{}\n" * 3).err
 
 
+WORDS = textwrap.dedent("""
+    import sys
+    class Told(Exception):
+        def __str__(self):
+            return str(sys.exc_info()[0])
+    def main(args):
+        raise Told(*args)
+    """)
+
+
+def test_an_exception_finds_itself_handled_when_it_is_asked_for_its_text(action):
+    answers = assert_alike(action(WORDS), ['{"value":[]}'])
+    assert answers == [b'{"error":"<class \'main__.Told\'>"}']
+
+
 @pytest.mark.parametrize("code", [
     "def main():\n    return {}\n", "main = len\n", "main = dict\n", "class main:\n    def __init__(self, args): pass\n",
     "async def main(args):\n    return args\n", "async def main(args):\n    return args['missing']\n",

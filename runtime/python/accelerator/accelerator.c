@@ -123,7 +123,7 @@ static bool write_bytes(const struct serve *s, PyObject *answer)
  * ends the process. */
 static PyObject *answer_failure(const struct serve *s)
 {
-    PyObject *type, *problem, *traceback, *answer;
+    PyObject *type, *problem, *traceback, *before[3], *answer;
 
     if (PyErr_ExceptionMatches(PyExc_SystemExit) || PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
         return NULL;
@@ -131,10 +131,13 @@ static PyObject *answer_failure(const struct serve *s)
     PyErr_NormalizeException(&type, &problem, &traceback);
     if (traceback != NULL)
         (void)PyException_SetTraceback(problem, traceback);
+    /* As in Python's `except`: the user's code, which may make the text, asks sys.exc_info(). */
+    PyErr_GetExcInfo(&before[0], &before[1], &before[2]);
+    Py_XINCREF(problem);
+    PyErr_SetExcInfo(type, problem, traceback);
     answer = PyObject_CallOneArg(s->failed, problem);
-    Py_XDECREF(type);
+    PyErr_SetExcInfo(before[0], before[1], before[2]);
     Py_XDECREF(problem);
-    Py_XDECREF(traceback);
     return answer;
 }
 
