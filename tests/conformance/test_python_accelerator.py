@@ -266,6 +266,26 @@ def test_an_exception_finds_itself_handled_when_it_is_asked_for_its_text(action)
     assert answers == [b'{"error":"<class \'main__.Told\'>"}']
 
 
+ENDS = textwrap.dedent("""
+    class Told:
+        def __del__(self):
+            print("argument")
+    class Result(dict):
+        def __del__(self):
+            print("result")
+    class Text(str):
+        def __del__(self):
+            print("text")
+    def main(args):
+        args["told"] = Told()
+        return {"a": Text("a")} if args.pop("n") else Result(a=1)
+    """)
+
+
+def test_what_main_leaves_behind_ends_in_the_same_order(action):
+    assert_alike(action(ENDS), ['{"value":{"n":0}}', '{"value":{"n":1}}'] * 2)
+
+
 @pytest.mark.parametrize("code", [
     "def main():\n    return {}\n", "main = len\n", "main = dict\n", "class main:\n    def __init__(self, args): pass\n",
     "async def main(args):\n    return args\n", "async def main(args):\n    return args['missing']\n",

@@ -199,10 +199,10 @@ static bool activate(struct serve *s, const char *text, size_t n)
     if (request.value != NULL)
         result = PyObject_CallOneArg(s->function, request.value);
     made = make_answer(s, result, &answer);
-    /* Release the result and the argument before answering: what their destructors print belongs to
-     * this activation's log. */
-    Py_XDECREF(result);
+    /* Release the argument and the result, in this order as in Python, before answering: what their
+     * destructors print belongs to this activation's log. */
     Py_XDECREF(request.value);
+    Py_XDECREF(result);
     if (!made)
         return write_bytes(s, answer);
     made = write_answer(s, buf_at(&s->answer), buf_len(&s->answer));
