@@ -8,9 +8,10 @@ import time
 import pytest
 
 import puppet
+import samples
 import whisk
 from watch import Watched
-from whisk import SENTINEL, assert_error, soon, together, wait_until
+from whisk import SENTINEL, assert_error, soon, wait_until
 from wire import hammer, request_bytes
 
 LAUNCHER = ("--runtime", "native", "--answers", "fd3", "--write-ahead", 64)
@@ -434,13 +435,16 @@ def test_TN16_a_second_run_is_refused(proxy, gate):
     assert (out, err) == ("", "Internal system error: " + SECOND)
 
 
-def test_TN16_two_at_the_same_moment(proxy):
+def test_TN16_two_at_the_same_moment(proxy, gate):
     """The suite's form: whichever comes second is refused, and the next one is served."""
-    one = proxy("--runtime", "python", "--one-at-a-time")
-    one.started("import time\n\ndef main(args):\n    time.sleep(args['s'])\n    return args\n")
-    replies = together([lambda: one.run({"s": 1})] * 2)
-    assert sorted(reply.status for reply in replies) == [200, 403]
-    assert one.run({"s": 0}).status == 200
+    one, door = proxy("--runtime", "python", "--one-at-a-time"), gate()
+    one.started(samples.PYTHON_CODES["wait_at_gate"])
+    laters = [one.later(one.run, {"id": 1, "gate": door.path}) for _ in range(2)]
+    wait_until(lambda: any(later.done for later in laters), "one to be refused")
+    door.wait_reached()
+    door.release()
+    assert sorted(later.result().status for later in laters) == [200, 403]
+    assert one.run({"id": 2}).status == 200
     one.check_streams(2)
 
 
