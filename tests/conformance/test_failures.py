@@ -11,6 +11,7 @@ import pytest
 import puppet
 import samples
 from puppet import answer, steps
+from watch import Watched
 from whisk import WAIT_S, assert_error, is_alive, wait_until
 from wire import request_bytes
 
@@ -241,18 +242,18 @@ def test_TV11_sigterm_during_a_run(proxy, kind, gate):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_sigterm_with_runs_that_wait(proxy, gate, workers):
+def test_sigterm_with_runs_that_wait(proxy, folder, gate, workers):
     """Runs that were accepted and wait are completed or refused with 503, none is dropped."""
     doors = [gate() for _ in range(workers)]
-    one = puppet_proxy(proxy, "--workers", workers)
+    watched = Watched(proxy, folder, *NATIVE, "--workers", workers)
+    one = watched.proxy
+    one.started(puppet.CODE)
     running = [one.later(one.run, steps(puppet.wait_at(door), answer('{"n":0}')))
                for door in doors]
     for door in doors:
         door.wait_reached()
     rest = [one.later(one.run, steps(answer(f'{{"n":{n}}}'))) for n in range(1, 6)]
-    wait_until(lambda: len([link for link in one.descriptors() if link.startswith("socket:")])
-               >= len([link for link in one.fds_before if link.startswith("socket:")]) + workers + 5,
-               "all connections")
+    wait_until(lambda: watched.metrics()["whiskloop_activations_queued"].value() == 5, "five that wait")
     one.terminate()
     wait_until(one.sigterm_taken, "the signal to be taken")
     for door in doors:
