@@ -385,12 +385,13 @@ def test_who_waits_for_a_broken_action_is_told_why(folder, gate):
     put(folder, "broken.py", f"open({door.path!r}).read()\nimport no_such_module\n")
     home = folder / "home"
     home.mkdir()
-    one = whisk.Proxy(home, ["--action", folder / "broken.py", "--workers", 1])
+    watched = Watched(lambda *options: whisk.Proxy(home, options), folder,
+                      "--action", folder / "broken.py", "--workers", 1)
+    one = watched.proxy
     try:
         door.wait_reached()
         early = one.later(one.run, {})
-        wait_until(lambda: sum("socket:" in link for link in one.descriptors()) == 2,
-                   "the request to arrive")
+        wait_until(lambda: queued(watched) == 1, "the request to arrive")
         door.release()
         answer = early.result()
         assert answer.status == 502 and answer.error.startswith("cannot start action: ")
