@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from test_filter import start  # noqa: F401, a fixture
-from whisk import PROGRAM, WAIT_S, assert_error
+from whisk import PROGRAM, WAIT_S, assert_error, soon
 
 # The argument says what it does; a number is counted up.
 CODE = """
@@ -150,13 +150,15 @@ def test_a_value_of_any_kind_reaches_the_function_over_http_as_in_pipe(proxy, fo
 
 def test_http_names_lateness_and_overload(proxy, gate):
     door = gate()
-    one = proxy("--runtime", "python", "--queue-max", 0, "--timeout", 1000)
+    one = proxy("--runtime", "python", "--queue-max", 0)
     one.started(CODE)
-    first = one.later(one.run, {"hang": door.path})
+    first = one.later(one.run, {"gate": door.path})
     door.wait_reached()
     full = one.run({})
     assert (full.status, full.headers["x-whiskloop-kind"]) == (429, "overload")
-    late = first.result()
+    door.release()
+    assert first.result().status == 200
+    late = one.run({"hang": door.path}, deadline=soon(1000))
     assert (late.status, late.headers["x-whiskloop-kind"]) == (502, "late")
 
 
