@@ -5,13 +5,12 @@ The action appends each id to a file before anything else; tests/fault/begins.py
 
 import collections
 import json
-import time
 
 import pytest
 
 import counted
 from test_memory import limited  # noqa: F401  pylint: disable=unused-import
-from whisk import is_sanitized
+from whisk import is_sanitized, soon
 from wire import hammer
 
 TARGETS = {target.name: target for target in counted.ALL}
@@ -47,20 +46,24 @@ class Burst:
         self.answers = {}  # of innocents, by number
 
     def send(self, what, n=0, **more):
-        """Sixty at once, of which the tenth is told what to do. Returns its answer, taken out of the others'."""
+        """Sixty at once, of which the tenth is told what to do. Returns its answer, taken out of the others'.
+
+        more: metadata of that one, by functions that are called right before it is sent.
+        """
         first = self.n_bursts * BURST
         self.n_bursts += 1
 
         def body_of(number, _):
-            return body(first + number, what, n, **more) if number == DYING else body(first + number)
+            if number != DYING:
+                return body(first + number)
+            return body(first + number, what, n, **{name: told() for name, told in more.items()})
         answers = hammer(self.one.port, BURST, 1, body_of)
         self.answers.update({first + number: (status, json.loads(text))
                              for (number, _), (status, text) in answers.items()})
         return self.answers.pop(first + DYING)
 
     def hang(self):
-        deadline = int(time.time() * 1000) + DEADLINE_MS
-        return self.send("hang", HANGS_MS, deadline=str(deadline))
+        return self.send("hang", HANGS_MS, deadline=lambda: soon(DEADLINE_MS))
 
     def n_begun(self):
         """How often each was begun. No process is left then that could begin one."""
