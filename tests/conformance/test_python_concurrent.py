@@ -9,7 +9,8 @@ import pytest
 
 from test_nodejs import check_TN15
 from test_python_launcher_world import REPLACED
-from whisk import assert_error, together, wait_until
+from watch import metrics
+from whisk import assert_error, process_state, together, wait_until
 from wire import hammer
 
 WAITS_FOR = """
@@ -210,16 +211,18 @@ def notes_in(one):
     return [line for path in one.folder.rglob("notes") for line in path.read_text().split()]
 
 
-# The others' lines are read together once the first lets go: so some stand behind the fork, ready to begin.
+# The others' lines are read together once "blocks" lets go: so some stand behind the fork, ready to begin.
 FORKS = NOTES + """
 async def main(args):
     note("begun-%s" % args["n"])
     if args["n"] == "waits":
         try:
-            await asyncio.sleep(0.5)
+            while "begun-forks" not in notes():  # it is before the fork, and noted again only behind its child's end
+                await asyncio.sleep(0.01)
         finally:
             note("went-on")
-        await asyncio.sleep(0.5)
+        while len(notes()) < 10:  # nine have begun, and this one has gone on
+            await asyncio.sleep(0.01)
         return {"notes": notes()}
     if args["n"] == "blocks":
         while os.path.getsize("notes") < 24:
@@ -244,10 +247,8 @@ def at_exit():  # user code that runs the loop once more, before what waits is c
         loop.run_until_complete(asyncio.sleep(0.5))
 async def main(args):
     note(args["n"])
-    if args["n"] == "blocks":
+    if args["n"] == "prepares":
         atexit.register(at_exit)
-        await asyncio.sleep(0.3)
-        time.sleep(0.3)
     if args["n"] == "waits":
         try:
             await asyncio.sleep(60)
@@ -274,17 +275,25 @@ def test_a_process_that_exits_reads_and_begins_nothing_more(many):
     assert sorted(notes_in(one)) == sorted(["first", "waits", "exits"] + ["n%d" % n for n in range(20)])
 
 
-def test_a_process_that_exits_does_not_begin_what_it_has_read(many):
-    one = many(EXITS)
+def test_a_process_that_exits_does_not_begin_what_it_has_read(many, folder):
+    where = f"{folder}/admin"
+    one = many(EXITS, "--admin", f"unix:{where}")
     pid = one.run({"n": "first"}).json["pid"]
-    calls = [one.later(one.run, {"n": "waits"}), one.later(one.run, {"n": "blocks"})]
-    wait_until(lambda: "blocks" in notes_in(one), "one that blocks")
-    time.sleep(0.4)  # it blocks: the next lines are read together
-    calls.append(one.later(one.run, {"n": "exits"}))
-    time.sleep(0.1)
-    answers = [call.result() for call in [one.later(one.run, {"n": "n%d" % n}) for n in range(6)] + calls]
+    assert one.run({"n": "prepares"}).json["pid"] == pid
+    waits = one.later(one.run, {"n": "waits"})
+    wait_until(lambda: "waits" in notes_in(one), "one that waits")
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: process_state(pid)[0] == "T", "it to be stopped: the next lines are read together")
+    calls = []
+    for name in ["exits"] + ["n%d" % n for n in range(6)]:
+        calls.append(one.later(one.run, {"n": name}))
+        wait_until(lambda: metrics(where)["whiskloop_activations_in_flight"].value() == 1 + len(calls), "the line to be given")
+    os.kill(pid, signal.SIGCONT)
+    exits, *others = [call.result() for call in calls]
+    for answer in (exits, waits.result()):
+        assert_error(answer, 400, "command exited")
     notes = notes_in(one)
-    for n, answer in enumerate(answers[:6]):
+    for n, answer in enumerate(others):
         assert answer.status == 400 or answer.json["pid"] != pid
         assert notes.count("n%d" % n) == (answer.status == 200)
     assert "SystemExit" not in one.err_text()
