@@ -1,6 +1,9 @@
 """--health-interval: an idle process that is stopped, or reads no more, is found and replaced without a call."""
 
+import math
 import os
+import pathlib
+import platform
 import re
 import signal
 
@@ -41,10 +44,13 @@ def test_an_interpreter_that_hangs_in_a_thread(proxy):
 
 
 def test_a_hung_process_costs_the_next_activation_nothing(proxy):
-    """The request comes before the process is found; it is run once, by the next one."""
+    """The request comes between a look and the end of the process; it is run once, by the next one."""
     one = proxy("--runtime", "python", "--health-interval", 100, "--log-level", "info")
     one.started(HANGS)
     pid = one.run({"hang": True}).json["pid"]
+    before = used_ticks(pid)  # idle, it takes none
+    wait_until(lambda: used_ticks(pid) > before + 3, "it to hang")
+    wait_until(lambda: is_asked_in_vain(one, pid), "a question that it leaves unread")
     reply = one.run({})
     assert reply.status == 200, reply
     replaced(one, pid)
@@ -63,6 +69,24 @@ def test_one_that_reads_is_left_alone(proxy, name):
         wait_until(lambda seen=seen: switches(pid) >= seen + 5, "looks at the process")
     assert one.run({"a": 1}, method="train").json == {"train": {"a": 1}}
     assert "worker.exit" not in one.err_text() and "worker.distrusted" not in one.err_text()
+
+
+def is_asked_in_vain(one, pid):
+    """It reads one question more, and then waits for the interpreter's lock. Or it is gone already."""
+    futex = {"x86_64": "202 ", "aarch64": "98 "}[platform.machine()]
+    try:
+        return pathlib.Path(f"/proc/{pid}/syscall").read_text().startswith(futex) and one.bytes_in_pipes() > 0
+    except OSError:
+        return True
+
+
+def used_ticks(pid):
+    """Processor time of a process; without end for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+    except OSError:
+        return math.inf
 
 
 def switches(pid):

@@ -408,6 +408,21 @@ class Proxy:
         finally:
             os.close(pipe)
 
+    def bytes_in_pipes(self):
+        """What stands in the proxy's own pipes, unread by it or by its processes."""
+        total = 0
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            path = f"/proc/{self.pid}/fd/{name}"
+            try:
+                is_pipe = os.readlink(path).startswith("pipe:")
+                pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if is_pipe else -1
+            except OSError:
+                continue  # closed between the listing and the look
+            if is_pipe:
+                total += int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"), "little")
+                os.close(pipe)
+        return total
+
     def zombies(self):
         return [pid for pid in self.children() if (process_state(pid) or "-")[0] == "Z"]
 

@@ -1,11 +1,9 @@
 """A container that is frozen and thawed: the proxy alone, and with its workers, past deadlines."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
-import termios
 import time
 
 import pytest
@@ -39,22 +37,6 @@ while read -r line; do
 done
 """,
 }
-
-
-def bytes_unread(one):
-    """What stands in the proxy's pipes."""
-    total = 0
-    for name in os.listdir(f"/proc/{one.pid}/fd"):
-        path = f"/proc/{one.pid}/fd/{name}"
-        try:
-            is_pipe = os.readlink(path).startswith("pipe:")
-            pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if is_pipe else -1
-        except OSError:
-            continue  # closed between the listing and the look
-        if is_pipe:
-            total += int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"), "little")
-            os.close(pipe)
-    return total
 
 
 def signal_each(pids, number):
@@ -115,7 +97,7 @@ def test_an_answer_from_before_the_deadline_counts_after_it(proxy, gate, runtime
 
     def answers():
         door.release()
-        wait_until(lambda: bytes_unread(one) > 0, "the answer to be written")
+        wait_until(lambda: one.bytes_in_pipes() > 0, "the answer to be written")
 
     thaws(one, [], answers)
     assert later.result().json == {"pid": pid}
@@ -180,7 +162,7 @@ def test_a_readiness_from_before_its_deadline_counts_after_it(proxy, gate):
 
     def loads():
         door.release()
-        wait_until(lambda: bytes_unread(one) > 0, "the ready line to be written")
+        wait_until(lambda: one.bytes_in_pipes() > 0, "the ready line to be written")
 
     thaws(one, [], loads)
     assert later.result().status == 200
