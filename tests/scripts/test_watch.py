@@ -158,13 +158,14 @@ def test_a_proxy_that_was_restarted_gets_the_action_again(watch, recorder, tmp_p
 def test_a_proxy_that_comes_up_later_gets_the_action(watch, tmp_path):
     file = tmp_path / "hello.py"
     file.write_text("first")
-    with socket.socket() as held:
+    with socket.socket() as held:  # all the time: whoever says that it may be reused, as a server does, gets it, too
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         one = watch(port, file)
         assert "NOT PUBLISHED: no proxy answers" in one.line(1)
-    with recording(port) as recorder:
-        assert PUBLISHED.fullmatch(one.line(2))
+        with recording(port) as recorder:
+            assert PUBLISHED.fullmatch(one.line(2))
         assert sent_code(recorder) == b"first"
 
 
