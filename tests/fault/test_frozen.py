@@ -17,6 +17,7 @@ from wire import request_bytes
 
 NATIVE = ("--runtime", "native", "--workers", 1)
 LIMIT_MS = 1000  # also what a busy machine has to start a program that answers
+LONG_MS = 3 * LIMIT_MS  # where the frost has to come before the limit
 
 
 # Answers with its process id, once it was let through the gate.
@@ -89,7 +90,7 @@ def test_an_answer_from_before_the_deadline_counts_after_it(proxy, gate, runtime
     stands in the pipe and the deadline is past. The answer counts, and nobody is killed for it.
     """
     door = gate()
-    one = proxy("--runtime", runtime, "--workers", 1, "--timeout", LIMIT_MS)
+    one = proxy("--runtime", runtime, "--workers", 1, "--timeout", LONG_MS)
     one.started(GATE_AND_PID[runtime])
     (pid,) = one.children()
     later = one.later(one.run, {"gate": door.path})
@@ -99,7 +100,7 @@ def test_an_answer_from_before_the_deadline_counts_after_it(proxy, gate, runtime
         door.release()
         wait_until(lambda: one.bytes_in_pipes() > 0, "the answer to be written")
 
-    thaws(one, [], answers)
+    thaws(one, [], answers, LONG_MS + 500)
     assert later.result().json == {"pid": pid}
     assert one.run({}).json == {"pid": pid}
     one.check_streams(2)
@@ -154,7 +155,7 @@ def test_a_start_outlives_a_frost_that_is_longer_than_its_time(proxy, gate):
 def test_a_readiness_from_before_its_deadline_counts_after_it(proxy, gate):
     """The same for an /init: the code had loaded while only the proxy was frozen."""
     door = gate()
-    one = proxy("--runtime", "native", "--workers", 1, "--init-timeout", LIMIT_MS,
+    one = proxy("--runtime", "native", "--workers", 1, "--init-timeout", LONG_MS,
                 env={"OW_WAIT_FOR_ACK": "1"})
     later = one.later(one.init, f"#!/bin/bash\ncat '{door.path}'\necho '{{\"ok\":true}}' >&3\n"
                                 + samples.SHELL_CODES["echo"][12:])
@@ -164,6 +165,6 @@ def test_a_readiness_from_before_its_deadline_counts_after_it(proxy, gate):
         door.release()
         wait_until(lambda: one.bytes_in_pipes() > 0, "the ready line to be written")
 
-    thaws(one, [], loads)
+    thaws(one, [], loads, LONG_MS + 500)
     assert later.result().status == 200
     assert one.run({"a": 1}).json == {"a": 1}
