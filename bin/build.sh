@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# build.sh - make what init.sh publishes: an executable from C, or a zip of either or of a folder.
+# build.sh - make what init.sh publishes: an executable from C, or a zip of an executable or of a folder.
 
 set -euo pipefail
 
@@ -20,7 +20,7 @@ Environment: CC (cc), CFLAGS (-O2 -Wall), LDLIBS (libraries, such as -lm).
 END
 }
 
-# Compile into a fresh name and rename, so that a running action keeps its file.
+# Compile into a new file and rename it, so that a running action keeps its old file.
 build_executable() {
     local source cc flags libs out=${result:-exec}
 
@@ -35,7 +35,7 @@ build_executable() {
     read -r -a libs <<<"${LDLIBS:-}"
     command -v "${cc[0]}" >/dev/null || fail "compiler '${cc[0]}' is not installed" "apt-get install gcc"
     check_place "$out"
-    # A name that begins with a dash is none of the compiler's options: "-c.c" becomes "./-c.c".
+    # A source name that begins with a dash must not be taken for an option: "-c.c" becomes "./-c.c".
     "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail_to_compile "$@"
     if [[ $out == *.zip ]]; then
         need_zip
@@ -69,7 +69,7 @@ build_zip() {
     holds_action "$folder" ||
         fail "folder '$folder' is no action: it holds none of ${ENTRIES[*]}"
     check_place "$out"
-    # Without an earlier result that lies in the folder.
+    # Leave out an earlier zip that is in the folder.
     place=$(cd -- "$(dirname -- "$out")" && pwd -P)/${out##*/}
     [[ $place != "$root"/* ]] || without=(--no-wild -x "${place#"$root"/}")
     (cd -- "$folder" && zip -q -r -y "$WORK/action.zip" . "${without[@]}") >&2 || fail "cannot zip folder '$folder'"

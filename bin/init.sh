@@ -29,7 +29,7 @@ Environment: HOST (127.0.0.1), PORT (8080), WAIT_SECONDS (330).
 END
 }
 
-# What the file is, by its first bytes as the proxy sees it: only for messages.
+# What the file is, by its first bytes, as the proxy decides it. Used for messages only.
 kind_of() {
     local head
 
@@ -49,12 +49,12 @@ kind_of() {
     esac
 }
 
-# Pack folder $1 and print the archive's path. A tar.gz does as well where there is no zip.
+# Pack folder $1 and print the archive's path. Without zip, make a tar.gz.
 pack() {
     [[ -n $(ls -A -- "$1") ]] ||
         fail "folder '$1' is empty" "want one of these in it: ${ENTRIES[*]}"
     if command -v zip >/dev/null; then
-        # -y keeps links as links: the action might have a folder tree of its own behind one.
+        # -y keeps links as links: a link of the action may lead to a large folder.
         (cd -- "$1" && zip -q -r -y "$WORK/action.zip" .) >&2 || fail "cannot zip folder '$1'"
         printf '%s\n' "$WORK/action.zip"
     else
@@ -73,7 +73,7 @@ env_members() {
     done
 }
 
-# Everything is sent as base64, source text too: then nothing in it needs escaping. $1: the file,
+# Send everything as base64, source text too, so that nothing in it needs escaping. $1: the file,
 # $2: what to call it, further arguments: NAME=value.
 envelope() {
     local code=$1 name=$2
@@ -87,7 +87,7 @@ envelope() {
     printf '"}}\n'
 }
 
-# What to try when the proxy could not use the code, by what the code is.
+# What to try when the proxy could not use the code, by the kind of the code.
 hint_for_code() {
     case $1 in
     executable) echo "an executable must run on the proxy's machine and stay to read lines: ldd $2" ;;
@@ -100,7 +100,7 @@ hint_for_code() {
 check_answer() {
     local why lines
 
-    # What the proxy says itself beats all guesses.
+    # The proxy's own reason is better than a guess of ours.
     why=$(reason)
     if [[ $STATUS == 502 && -n $why ]]; then
         mapfile -t lines <<<"$why"
@@ -123,26 +123,26 @@ check_answer() {
     esac
 }
 
-# Refuse source text whose ending says that it is for no runtime, before it is sent.
+# Refuse source text before it is sent if no runtime takes a file with its ending.
 check_ending() {
     local name=${file##*/}
 
     [[ -f $file && -s $file && $name == ?*.?* && $(kind_of "$file") == source ]] || return 0
     [[ " $ENDINGS " != *" .${name##*.} "* ]] || return 0
-    # Classes and assemblies are no text.
+    # Classes and assemblies are not text.
     [[ $(head -c 384 -- "$file" | tr -d '\000' | wc -c) == "$(head -c 384 -- "$file" | wc -c)" ]] || return 0
     [[ $name != *.@(zip|tar|gz|tgz|jar) ]] ||
         fail "the name of '$file' ends in .${name##*.}, but this is no archive"
     fail "no runtime takes source files that end in '.${name##*.}'" "known endings: $ENDINGS"
 }
 
-# Publish $file once; ends with 1, having said why, when that cannot be.
+# Publish $file once. Print the reason and end with 1 if that fails.
 publish() {
     local code=$file name
 
     [[ -r $file ]] || fail "cannot read '$file': no permission"
     if [[ -d $file ]]; then
-        rm -f -- "$WORK"/action.* # zip would add to what it packed before
+        rm -f -- "$WORK"/action.* # zip would add to an existing archive
         code=$(pack "$file") || exit 1
     elif [[ ! -f $file ]]; then
         fail "'$file' is neither a file nor a folder"
@@ -159,10 +159,10 @@ publish() {
 # ---- --watch ----
 
 LOOK_SECONDS=0.3   # between two looks whether the file has changed
-SETTLE_SECONDS=0.1 # a file that changes within this is still being written
+SETTLE_SECONDS=0.1 # a file that still changes within this time is still being written
 
-# Differs when $file has changed: an editor may write it anew or put another one in its place. Empty
-# when there is none. busybox knows these options, too.
+# Print a text that changes when $file does, also when an editor puts another file in its place. Print
+# nothing if there is no file. busybox has these options, too.
 fingerprint() {
     if [[ -d $file ]]; then
         find "$file/" -exec stat -c '%n %f %i %s %y' {} + | LC_ALL=C sort | cksum
@@ -171,7 +171,7 @@ fingerprint() {
     fi 2>/dev/null || true
 }
 
-# One line with the time and what it is about.
+# Print one line with the time, the file and the text $1.
 tell() {
     printf '%(%H:%M:%S)T %s %s\n' -1 "$file" "$1"
 }
@@ -181,16 +181,16 @@ publish_and_tell() {
 
     if said=$(publish 2>&1); then
         tell "published in $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms: $said"
-        # It may have come up since it was last asked: this is the one that has the action.
+        # The proxy may have been restarted since the last look: the one that answered has the action.
         taker=$(sed -n 's/^x-whiskloop-instance: //Ip' "$WORK/headers" | tr -d '\r')
-        before=${taker:-$before} # an older one does not say
+        before=${taker:-$before} # an older proxy does not send the header
     else
         said=$(tr -s '[:space:]' ' ' <<<"${said#"${0##*/}: "}")
         tell "NOT PUBLISHED: ${said% }"
     fi
 }
 
-# Print which run of the proxy answers, as it says in a reply to what it refuses; 1: none answers.
+# Print the id of the proxy's run, from its reply to a request that it refuses. 1: no proxy answers.
 instance() {
     local line
 
@@ -212,11 +212,11 @@ watch() {
         now=$(fingerprint)
         proxy=$(instance) || proxy=none
         if [[ $proxy != "$before" && $proxy != none ]]; then
-            published='' # it is another one, or was away, and has no action
+            published='' # the proxy was restarted and has no action
         fi
         before=$proxy
         if [[ -z $now ]]; then
-            # Not at the first look: where an editor moves one file away and another in, it is back.
+            # Not at the first look: an editor may move the file away before it moves the new one in.
             n_missing=$((n_missing + 1))
             ((n_missing != 2)) || tell "is gone: waiting for it"
         else
@@ -225,7 +225,7 @@ watch() {
         if [[ -n $now && $now != "$published" ]]; then
             sleep "$SETTLE_SECONDS"
             [[ $now == "$(fingerprint)" ]] || continue
-            published=$now # of before it is read: what changes from here on is seen
+            published=$now # taken before the file is read, so later changes are seen
             publish_and_tell
         fi
         sleep "$LOOK_SECONDS"

@@ -1,30 +1,30 @@
-# lib.sh - what the scripts beside it share: errors that say what to do, JSON strings, one POST.
+# lib.sh - what the scripts beside it share: errors that say what to do, JSON strings, one POST request.
 #
 # Sourced, not run.
 # shellcheck shell=bash
 
-# How these scripts are called: as in a checkout, or as they are installed.
+# The commands' names in messages: those of a checkout, or those of an installation.
 # shellcheck disable=SC2034 # for those that source this
 case ${0##*/} in
 whiskloop-*) self=${0##*/} init_command=whiskloop-init run_command=whiskloop-run ;;
 *) self=bin/${0##*/} init_command=bin/init.sh run_command=bin/run.sh ;;
 esac
 
-unset CDPATH # cd would look for a folder elsewhere
+unset CDPATH # else cd may go to another folder of this name
 
 HOST=${HOST:-127.0.0.1}
 PORT=${PORT:-8080}
-# An activation may take five minutes on the platform; past this the script gives up.
+# An activation may take five minutes on the platform. After this time the script gives up.
 WAIT_SECONDS=${WAIT_SECONDS:-330}
 
-# A temporary folder for the script that sources this; gone when the script is.
+# Make a temporary folder for the script that sources this. It is deleted when the script ends.
 make_work() {
     WORK=$(mktemp -d)
     trap 'rm -rf -- "$WORK"' EXIT
     trap 'exit 130' INT TERM
 }
 
-# Say what went wrong and end. $1: one line; further arguments: lines that help.
+# Print what went wrong and end. $1: one line; further arguments: lines that help.
 fail() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
     shift
@@ -34,8 +34,8 @@ fail() {
     exit 1
 }
 
-# Options may stand behind other arguments: set ARGUMENTS to all options, "--", then the others. $1:
-# the options as for getopts, which knows no long ones; --watch where $1 names "-:".
+# Options may come after other arguments: set ARGUMENTS to all options, "--", then the others. $1: the
+# options as for getopts, which knows no long ones. With "-:" in $1, long options such as --watch pass.
 options_first() {
     local options=$1 others=()
 
@@ -64,7 +64,7 @@ options_first() {
         esac
         shift
     done
-    ((${#others[@]} == 0)) || ARGUMENTS+=(-- "${others[@]}") # none: a last option may lack its value
+    ((${#others[@]} == 0)) || ARGUMENTS+=(-- "${others[@]}") # not without others: the last option may lack its value
 }
 
 # Refuse a PORT or WAIT_SECONDS that curl would misread, before anything is packed.
@@ -85,7 +85,7 @@ json_quote() {
     if [[ $text == *[[:cntrl:]]* ]]; then
         for ((i = 1; i < 32; i++)); do
             printf -v code '\\u%04x' "$i"
-            # The format is made of the number above, so that %b need not be trusted with the text.
+            # The format consists of the number above only. %b is not safe for the text itself.
             # shellcheck disable=SC2059
             printf -v char "\\x${code:4}"
             text=${text//"$char"/"$code"}
@@ -94,7 +94,7 @@ json_quote() {
     printf '"%s"' "$text"
 }
 
-# Where the proxy is, as curl wants it: an IPv6 address stands in brackets.
+# The proxy's address as curl wants it: with an IPv6 address in brackets.
 proxy_url() {
     if [[ $HOST == *:* ]]; then
         printf 'http://[%s]:%s' "$HOST" "$PORT"
@@ -103,9 +103,9 @@ proxy_url() {
     fi
 }
 
-# POST file $2 to path $1; the answer goes to $WORK/answer, its HTTP status into STATUS.
-# From a file and not from the command line: arguments end at 128 KB, an action may have 64 MB.
-# Without the user's ~/.curlrc, which may put headers into the answer.
+# POST file $2 to path $1. The answer goes to $WORK/answer, its HTTP status into STATUS.
+# The body comes from a file because an argument is limited to 128 KB and an action may have 64 MB.
+# --disable ignores the user's ~/.curlrc, which may put headers into the answer.
 post() {
     local code=0
 
@@ -114,7 +114,7 @@ post() {
         --data-binary "@$2" --output "$WORK/answer" \
         --dump-header "$WORK/headers" --write-out '%{http_code}' \
         "$(proxy_url)$1" 2>"$WORK/curl.err") || code=$?
-    # A refused body is answered before all of it is sent: the answer counts, not the broken pipe.
+    # The proxy may refuse a body before all of it is sent: then use its answer and ignore the broken pipe.
     if ((code == 0)) || [[ $code == 55 && $STATUS =~ ^[1-9] ]]; then
         return
     fi
@@ -130,8 +130,8 @@ post() {
     esac
 }
 
-# Print the answer with a newline at its end, which actions' answers lack; in one write, so that
-# those who run side by side do not mix their lines.
+# Print the answer and a final newline, which actions' answers lack. One write, so that the answers of
+# scripts that run at the same time do not mix.
 print_answer() {
     if [[ -s $WORK/answer && -n $(tail -c 1 "$WORK/answer") ]]; then
         printf '\n' >>"$WORK/answer"
@@ -139,8 +139,8 @@ print_answer() {
     cat "$WORK/answer"
 }
 
-# The endings of source files, and the names that mark a folder as an action: the proxy's runtimes
-# decide, these are for messages.
+# Endings of source files, and names that mark a folder as an action. They are for messages only: the
+# proxy's runtimes decide.
 # shellcheck disable=SC2034 # for those that source this
 ENDINGS=".c .cs .go .java .js .lua .mjs .php .pl .py .rb .sh"
 ENTRIES=(exec __main__.py index.js index.mjs package.json main.go go.mod Main.java META-INF main.c
@@ -159,8 +159,7 @@ holds_action() {
     return 1
 }
 
-# -h and --help, in the place of any argument; what stands behind "--" is no option. Arguments: the
-# script's.
+# Handle -h and --help among any arguments before "--". Arguments: the script's.
 help_if_asked() {
     local word
 
@@ -175,8 +174,8 @@ help_if_asked() {
     done
 }
 
-# Why the proxy could not do it, word for word, from the header that carries it beside the platform's
-# text; nothing where there is none.
+# Print why the proxy could not do it, from the header that carries the reason beside the platform's
+# text. Print nothing if there is no such header.
 reason() {
     local text
 
@@ -186,7 +185,7 @@ reason() {
     printf '%b\n' "${text//%/\\x}"
 }
 
-# End because of an answer other than 200. Arguments: lines that help.
+# End because the status of the answer is not 200. Arguments: lines that help.
 fail_answer() {
     local what="HTTP status $STATUS"
 

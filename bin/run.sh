@@ -24,7 +24,7 @@ Environment: HOST (127.0.0.1), PORT (8080), WAIT_SECONDS (330).
 END
 }
 
-# Print the argument's JSON text.
+# Print the JSON text of the argument.
 read_value() {
     case $1 in
     -) cat ;;
@@ -49,7 +49,7 @@ body() {
     printf '}\n'
 }
 
-# "with exit status 3", or nothing when the proxy does not say.
+# Print "with exit status 3" or the like, or nothing if the proxy does not say.
 how() {
     local why
 
@@ -57,7 +57,7 @@ how() {
     printf '%s' "${why:+: $why}"
 }
 
-# Whether the answer has a member "error" at its top, which the platform takes for a failure.
+# Whether the answer has a top-level member "error", which the platform takes for a failure.
 is_error() {
     grep -q '"error"' "$WORK/answer" || return 1
     LC_ALL=C awk '
