@@ -36,7 +36,7 @@ skip() {
     exit "$SKIPPED"
 }
 
-# The base, made once; its name holds what it was made with.
+# Make the base once. Its name contains a hash of its inputs.
 make_base() {
     base=$BARE_DIR/base-$(cat -- "$here/make-base.sh" /etc/apt/sources.list.d/debian.sources 2>/dev/null |
         sha256sum | head -c 12).tar
@@ -48,17 +48,17 @@ make_base() {
     mv -- "${base%.tar}.new.tar" "$base"
 }
 
-# What the root may take from this machine: where packages come from, and how names are looked up.
+# Copy from this machine: package sources and name resolution.
 take_along() {
     local file
 
     cp /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
-    printf '127.0.1.1 bare\n' >>"$root/etc/hosts" # sudo looks the host's name up
+    printf '127.0.1.1 bare\n' >>"$root/etc/hosts" # sudo looks up the host name
     if [[ -f /etc/apt/sources.list.d/debian.sources ]]; then
         rm -f "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/*
         cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
     fi
-    # Proxies and what a mirror needs; not what would change how packages are installed.
+    # apt's proxies and mirror settings, but no settings that would change how packages are installed.
     for file in /etc/apt/apt.conf.d/*; do
         [[ ! -f $file ]] || ! grep -qE '^ *Acquire::(http|https|Check-|Retries)' "$file" ||
             grep -E '^ *Acquire::(http|https|Check-|Retries)' "$file" >"$root/etc/apt/apt.conf.d/90-outer-${file##*/}"
@@ -66,7 +66,7 @@ take_along() {
 }
 
 clone() {
-    # Whoever owns the checkout; the variable is asked because the clone's other half does not get -c.
+    # The checkout may belong to any user. Set by a variable, because the clone's other process does not get -c.
     printf '[safe]\n\tdirectory = *\n' >"$root/tmp/gitconfig"
     mkdir -p -- "$(dirname -- "$root$folder")"
     GIT_CONFIG_GLOBAL=$root/tmp/gitconfig git clone -q --no-hardlinks "$ROOT" "$root$folder" 2>"$root/tmp/git.log" ||
@@ -74,8 +74,8 @@ clone() {
     rm -f -- "$root/tmp/gitconfig" "$root/tmp/git.log"
 }
 
-# Downloads are kept between roots: apt checks each against the index, which it fetches anew. Links, since
-# apt locks the folder, and roots may run side by side.
+# Keep downloads between roots. apt checks each against the index, which it fetches anew. Use hard links,
+# because apt locks the folder and roots may run at the same time.
 lend_archives() {
     mkdir -p -- "$root/var/cache/apt/archives"
     find "$BARE_DIR/archives" -name '*.deb' -exec ln -t "$root/var/cache/apt/archives/" -- {} +
@@ -124,9 +124,8 @@ done
 if [[ -n ${BARE_EDIT:-} ]]; then
     (cd -- "$root$folder" && bash -c "$BARE_EDIT")
 fi
-# In the background, so that a signal is handled at once; unshare itself heeds none but SIGKILL, and
-# its child ends with it. A pivoted root rather than a chroot: in a chroot nobody may make a user
-# namespace.
+# Run it in the background so that a signal is handled at once. unshare itself ends on nothing but
+# SIGKILL, and its child ends with it. Pivot the root: in a chroot nobody may make a user namespace.
 # shellcheck disable=SC2016
 unshare --mount --pid --fork --kill-child --uts bash -c '
     set -e

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# bare-tests.sh - what is tried in a bare root: see usage. Changes the system that it runs on.
+# bare-tests.sh - tests that run in a bare root: see usage. They change the system that they run on.
 
 set -euo pipefail
 
@@ -24,7 +24,7 @@ END
 }
 
 ANSWER='{"greeting":"Hello, Mike!"}'
-# What a test may lack in a bare root where setup.sh --tests has run, by the reason that it gives.
+# Reasons for which a test may be skipped in a bare root where setup.sh --tests has run.
 MAY_LACK='dotnet|groff has no macros|matplotlib|control group|no file system can be mounted|no root of its own|IPv6|no podman|promtool|kubectl|nginx|haproxy'
 
 write_hello() {
@@ -46,13 +46,13 @@ try_user() {
     printf 'stranger ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/stranger
     chown -R stranger: /home/stranger
     as_stranger "$ROOT/scripts/quickstart.sh"
-    # All is installed now: neither a network nor sudo is needed any more.
+    # Everything is installed now, so neither a network nor sudo is needed any more.
     rm /etc/sudoers.d/stranger
     unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
 }
 
-# The second compiler and its sanitizers: test.sh --quick does not build with them. A report must
-# have names in it, which is what the symbolizer of llvm is for.
+# The second compiler and its sanitizers, with which test.sh --quick does not build. A report must name
+# functions, which needs the symbolizer of llvm.
 try_clang() {
     local program=$ROOT/build-test/clang-works
 
@@ -87,7 +87,7 @@ END
     try_clang
 }
 
-# Of the packages that setup.sh --tests names, those that the others bring can go from its lists.
+# Fail if setup.sh --tests names a package that its other packages bring anyway.
 check_lists() {
     local lists
 
@@ -103,7 +103,7 @@ for line in sys.stdin:
     if not line.startswith(" "):
         package, has_first = line.strip(), False
     elif found:
-        if not has_first:  # of alternatives apt takes the first one
+        if not has_first:  # apt takes the first of several alternatives
             needs.setdefault(package, set()).add(found[2])
         has_first = found[1] == "|"
 
@@ -123,7 +123,7 @@ if brought:
 }
 
 try_build() {
-    # What a slim image leaves out, and a machine that makes packages has. groff reads the manuals for lintian.
+    # Undo what a slim image excludes: package builds need lintian, and groff, which reads the manuals for it.
     sed -i '/lintian\|groff/d' /etc/dpkg/dpkg.cfg.d/*
     "$here/package.sh" >"$ROOT/package.log"
     cat "$ROOT/package.log"
@@ -131,7 +131,7 @@ try_build() {
     ! grep 'groff-message' "$ROOT/package.log" || die "lintian found faults in the manuals, or could not read them"
 }
 
-# All files but those of the kernel and of apt's own business.
+# All files except those of the kernel and of apt itself.
 list_files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /mnt -o -path /var/log \
         -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path "$ROOT" \) -prune -o -print | sort
@@ -144,7 +144,7 @@ try_packages() {
     files=$(find /mnt -name '*.deb')
     [[ -n $files ]] || die "there are no packages below /mnt"
     apt-get -q update
-    # What they depend on first, so that what stays afterwards is theirs.
+    # Install the dependencies first, so that all files added afterwards belong to our packages.
     # shellcheck disable=SC2046
     DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends curl pkgconf gcc libc6-dev man-db nodejs \
         $(apt-get -s install --no-install-recommends $(find /mnt -name 'whiskloop_*.deb') |
@@ -157,7 +157,7 @@ try_packages() {
     cd "$work"
     write_hello hello.py
     expect_answer "$(whiskloop invoke hello.py '{"name":"Mike"}')"
-    # shellcheck disable=SC2016 # the action's own
+    # shellcheck disable=SC2016 # ${} is for JavaScript
     printf 'exports.main = (args) => ({ greeting: `Hello, ${args.name}!` })\n' >hello.js
     expect_answer "$(whiskloop invoke hello.js '{"name":"Mike"}')"
     whiskloop --listen 127.0.0.1 --port 8089 >log 2>&1 &
@@ -188,9 +188,9 @@ END
     # shellcheck disable=SC2046
     gcc -o exec hello.c $(pkg-config --cflags --libs whisk_action)
     expect_answer "$(whiskloop invoke ./exec '{"name":"Mike"}')"
-    cp hello.c main.c && sed -i '/^int main/,$d' main.c # the source alone, for the compiler of /init
+    cp hello.c main.c && sed -i '/^int main/,$d' main.c # without main(), for the compiler of /init
     expect_answer "$(whiskloop --runtime c invoke main.c '{"name":"Mike"}')"
-    # docs/calling.md; Python keeps what it compiles of the module beside it.
+    # docs/calling.md. Python caches the compiled module beside it.
     # shellcheck disable=SC2046
     gcc -o greet "$ROOT/call/greet.c" $(pkg-config --cflags --libs whisk_call)
     expect_answer "$(./greet hello.py <<<Mike)"
@@ -198,7 +198,7 @@ END
 import json, whisk_call
 with whisk_call.open("hello.py") as hello:
     print(json.dumps(hello.run({"name": "Mike"}), separators=(",", ":")))')"
-    # Not from a pipe: dpkg fails when grep ends before it.
+    # Not from a pipe: dpkg fails when grep exits early.
     grep -q '/man1/whiskloop.1' <<<"$(dpkg -L whiskloop)" || die "the package has no whiskloop(1)"
     # shellcheck disable=SC1091
     (. /usr/share/bash-completion/completions/whiskloop && complete -p whiskloop >/dev/null)

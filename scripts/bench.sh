@@ -8,7 +8,7 @@ build=${BUILD:-}
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# A folder of its own: what is measured is a release build.
+# A build folder of its own, because it holds a release build.
 BUILD=${build:-$ROOT/build-bench}
 
 usage() {
@@ -45,7 +45,7 @@ is measured, which the JSON file tells.
 END
 }
 
-# Measure, into $out.
+# Run the measurements; results go to $out.
 measure() {
     bench_prepare
     [[ -d $(dirname -- "$out") ]] ||
@@ -90,7 +90,7 @@ done
 [[ $report == yes || -z $keep ]] || die "--keep is for --report"
 [[ -z $from || $report == yes || $languages == yes || -n $old ]] ||
     die "--from is for --report and --compare, and for --languages"
-# Told now, and not after all is measured.
+# Fail now, not after all measurements.
 [[ -z $old || -r $old ]] || die "cannot read '$old', the file to compare with"
 needs=()
 [[ $report == no && $languages == no ]] || needs+=(--report)

@@ -27,7 +27,7 @@ END
 }
 
 ALL=(format layers shell python spell readme analyze)
-LONG=(tidy fanalyzer) # what takes minutes runs by its name only
+LONG=(tidy fanalyzer) # these take minutes and run only when named
 SKIPPED=77 # what a check returns when it cannot run; meson and automake use the same number
 
 # Print our files below those of the folders named that exist, NUL-terminated.
@@ -55,7 +55,7 @@ check_format() {
     mapfile -d '' -t files < <(files_in proxy runtime actions tests | grep -z '\.[ch]$')
     ((${#files[@]} > 0)) || { echo "no C files found" && return 1; }
     clang-format --dry-run -Werror "${files[@]}" || return
-    # clang-format moves no comments. Lines without a string only: those it cannot break.
+    # clang-format does not reflow comments, so check line length. Lines with a string cannot be broken.
     ! LC_ALL=C.UTF-8 grep -nE '^[^"]{101,}$' "${files[@]}" ||
         { echo "the lines above have more than 100 columns" && return 1; }
 }
@@ -65,7 +65,7 @@ check_layers() {
     python3 scripts/check_layers.py
 }
 
-# Every file that says it is bash or sh in its first line, and the parts that are sourced.
+# Every file whose first line says bash or sh, and the parts that are sourced.
 check_shell() {
     local files candidates file first
 
@@ -82,7 +82,7 @@ check_shell() {
     printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P 2 shellcheck -x
 }
 
-# That every Python file can be parsed; nothing is written.
+# Check that every Python file can be parsed. Write nothing.
 check_python() {
     need python3 python3 || return
     files_in scripts runtime actions tests jmeter | grep -z '\.py$' | xargs -0 python3 -c '
@@ -100,7 +100,7 @@ check_spell() {
     for file in ./*.md docs meson.build .ci bin scripts actions runtime proxy tests docker jmeter; do
         [[ ! -e $file ]] || top+=("$file")
     done
-    # pyhton: a test of what is suggested for it.
+    # pyhton: a test checks the suggestion for it.
     codespell -L pyhton --skip '*/corpus*,*/__pycache__/*,*.svg,*.json' "${top[@]}"
 }
 
@@ -114,9 +114,9 @@ check_readme() {
     python3 scripts/check_readme.py "$BUILD/proxy/whiskloop"
 }
 
-# What a static analyzer finds in the C code. Not so, and why:
-# uninitvar: base64_head() fills the array that is handed on, before the callee runs.
-# nullPointer in store.c: the path comes of xasprintf(), which aborts sooner than it returns NULL.
+# Static analysis of the C code. False positives, and why:
+# uninitvar: base64_head() fills the array before the callee gets it.
+# nullPointer in store.c: xasprintf() made the path; it aborts rather than return NULL.
 check_analyze() {
     need cppcheck cppcheck || return
     cppcheck -j 2 --enable=warning,portability --std=c11 --language=c -I proxy -I runtime/c --quiet --error-exitcode=1 \
@@ -125,15 +125,15 @@ check_analyze() {
         --suppress=nullPointer:proxy/action/store.c proxy runtime/c runtime/oneshot
 }
 
-# What the compiler of /init defines for main.c of runtime/c.
+# What the compiler of /init defines for main.c in runtime/c.
 FUNCTIONS='-DWHISK_FUNCTIONS=FUNCTION(main, whisk_main)'
 
-# The C files that are analyzed.
+# The C files to analyze.
 analyzed_files() {
     files_in proxy runtime/c runtime/oneshot | grep -z '\.c$'
 }
 
-# Headers that the build makes must be there, and how each file is compiled be told.
+# Require the headers that the build generates, and the record of how each file is compiled.
 need_build() {
     [[ -f $BUILD/compile_commands.json && -f $BUILD/proxy/build-paths.h ]] || {
         echo "'$BUILD' is not built: meson setup $BUILD && meson compile -C $BUILD"
@@ -144,8 +144,8 @@ need_build() {
 check_tidy() {
     need clang-tidy clang-tidy || return
     need_build || return
-    # clang must not reject options that only gcc knows. One file for each process: from the second
-    # file on, clang-tidy 14 reports each va_list as uninitialized.
+    # Accept options that only gcc knows. One file per process, because clang-tidy 14 reports each
+    # va_list as uninitialized from the second file on.
     analyzed_files | xargs -0 -n 1 -P 2 clang-tidy -p "$BUILD" --quiet --extra-arg=-Wno-unknown-warning-option \
         --extra-arg="$FUNCTIONS" --extra-arg="-I$ROOT/runtime/c" # for the starter, which no build compiles
 }

@@ -50,7 +50,7 @@ LINKED = ("actions", "bin", "call", "docker", "jmeter", "proxy", "runtime", "scr
 SHELLS = ("sh", "console")
 DIRECTIVES = ("file", "log", "status", "needs", "skip", "show", "run")
 PORTS = ("8080", "8081", "9090")
-COMMAND_S = 120  # for what takes a second or two; a cold Go cache takes longest
+COMMAND_S = 120  # most commands take a second or two; a cold Go cache takes longest
 LISTEN_S = 60
 PORTS_FROM = 10000
 PORTS_TRIED = 100
@@ -157,7 +157,7 @@ def lines_fit(want, have):
 
 
 def difference(want, have):
-    # A line with "…" that fits is shown as it was printed, so that only real differences are marked.
+    # Where a line with "…" fits, show the printed line, so that only real differences are marked.
     want = [next((one for one in have if "…" in line and line_fits(line, one)), line)
             for line in want]
     lines = difflib.unified_diff(want, have, "the page says", "it printed", lineterm="", n=9)
@@ -205,7 +205,7 @@ class Terminal:
         while True:
             try:
                 data = os.read(self.master, 65536)
-            except OSError:  # EIO: the last one that wrote has closed it
+            except OSError:  # EIO: the last writer has closed it
                 return
             with self.news:
                 self.text += ESCAPES.sub("", data.decode("utf-8", "replace").replace("\r", ""))
@@ -423,7 +423,7 @@ def main(arguments):
     if not arguments:
         for name, reason in GENERATED.items():
             print(f"skipped  {name}: {reason}")
-    for wrong in wrongs:  # at the end, where a reader of a long log looks
+    for wrong in wrongs:  # last, because readers of a long log look there
         print(wrong)
     print(f"{total.run} blocks run, {total.written} files written, {total.skipped.total()} blocks "
           f"skipped, {len(wrongs)} pages wrong")

@@ -22,13 +22,13 @@ END = "<!-- /settings -->"
 README_MAX_LINES = 150
 TOP_FOLDERS = ("actions", "bin", "docker", "docs", "jmeter", "proxy", "runtime", "scripts", "tests",
                ".ci")
-GENERATED = (ROOT / "docs/benchmarks.md",)  # its commands name files of the run that made it
+GENERATED = (ROOT / "docs/benchmarks.md",)  # its commands name files that existed only in the run that made it
 
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 SOURCE = re.compile(r"`((?:\w+/)*\w+\.[ch])`")  # in proxy/README.md: relative to one of its folders
-# A path in backticks or in a command, as far as it has only plain characters.
+# A path in backticks or in a command, up to the first character that is not plain.
 PATH = re.compile(r"(?<![\w./-])((?:" + "|".join(map(re.escape, TOP_FOLDERS)) + r")/[\w./-]*[\w/])(?![*\w-])")
 
 

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 REASON_LINES_MAX = 12
 
 TAP_PLAN = re.compile(r"^1\.\.(\d+)\s*$")
-# cmocka 1.1.5 says "not ok 3 # SKIP" of what was skipped, later ones "ok 3 # SKIP".
+# For a skipped case cmocka 1.1.5 says "not ok 3 # SKIP", later versions "ok 3 # SKIP".
 TAP_CASE = re.compile(r"^(not )?ok (\d+)(?: - (.*)| # SKIP ?(.*))?$")
 
 
@@ -69,7 +69,7 @@ def count_program(count, name, result, text):
     for number in range(seen, planned):
         count.fail(f"{name}: case {number + 1} of {planned} was not reached ({result})")
     if planned == 0 and result == "OK":
-        count.passed += 1  # no cmocka program: one case by its exit status
+        count.passed += 1  # not a cmocka program: one case, judged by its exit status
     elif result == "SKIP":
         count.skipped += 1
     elif result != "OK" and len(count.failures) == failures_before:

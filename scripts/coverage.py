@@ -65,11 +65,11 @@ def read_lcov(path):
             source = pathlib.Path(value).resolve()
             name = str(source.relative_to(ROOT)) if source.is_relative_to(ROOT) else ""
             file = None
-            if name.startswith("proxy/") and source.is_file():  # a build may be older
+            if name.startswith("proxy/") and source.is_file():  # the build may be older than the sources
                 file, macros = files.setdefault(name, File()), lines_of_macros(source)
         elif file is not None and key == "FN":
             line, _, name = value.partition(",")
-            file.functions[int(line)] = name.rpartition(":")[2]  # a static one has its file before it
+            file.functions[int(line)] = name.rpartition(":")[2]  # the name of a static function begins with its file
         elif file is not None and key == "DA":
             line, count = map(int, value.split(",")[:2])
             if line not in macros:

@@ -2,7 +2,7 @@
 #
 # coverage.sh - tell which lines of the proxy the tests run.
 
-set -uo pipefail # no -e: what a failed stage has covered still counts
+set -uo pipefail # no -e: lines that a failed stage ran still count
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib.sh
@@ -29,19 +29,19 @@ END
 OUT=${COVERAGE_BUILD:-$ROOT/build-coverage}
 LINES_MIN_PERCENT=90
 
-# What runs each part of the proxy at least once, and is quick. Left out, as they run no other line
-# of the proxy:
+# Fast tests that together run each part of the proxy at least once. Left out, because they run no other
+# line of the proxy:
 #   dotnet go java languages launchers new_language nodejs php python* requirements shell
 #                                    the same cases in each language; the launchers alone
 #   apache ahead endurance simultaneous stalls
-#                                    the same lines, other programs, thousands of times
-#   c_sdk call_library               the libraries for actions and callers, no part of the proxy
-#   small_container starved          containers, where the counters' memory and time would be judged
+#                                    the same lines, with other programs or thousands of times
+#   c_sdk call_library               the libraries for actions and callers, not part of the proxy
+#   small_container starved          containers, where the coverage counters would distort memory and time
 CONFORMANCE=(actionloop admin answers archives archives_hostile auto basic bounds built calls carried
     clients compile concurrent descendants dev dropin failures filter fork framing functions health
     hostile http init knative logs memory oneshot once own_log parts parts_hostile pool prelaunch privileges
     reason replace restarts starter terminal trace unix_socket)
-# ... and of these the cases that take longest: compilers, and more bytes than any other case.
+# ... without their slowest cases: compilers, and the case with the most bytes.
 BUT_SLOW='not dotnet and not java and not flood'
 
 all=no run=yes
@@ -63,7 +63,7 @@ export PYTHONDONTWRITEBYTECODE=1 BUILD=$OUT WHISKLOOP=$OUT/proxy/whiskloop
 LOGS=$OUT/logs COUNTERS=$OUT/counters
 n_failed=0
 
-# Run a command as stage $1, its words into a log.
+# Run a command as stage $1, its output into a log.
 stage() {
     local name=$1 started=$SECONDS
 
@@ -78,8 +78,8 @@ stage() {
 }
 
 build() {
-    # The name of the file is compiled in: the tests give their proxies an environment of their own.
-    # %c: counters are in the file from the start; %m: one file for each program.
+    # The name of the file is compiled in, because the tests give their proxies their own environment.
+    # %c: counters are in the file from the start; %m: one file per program.
     local counters="-fprofile-instr-generate=$COUNTERS/%m%c.profraw"
 
     [[ -f $OUT/build.ninja ]] ||
@@ -89,8 +89,8 @@ build() {
     meson compile -C "$OUT"
 }
 
-# pytest on tests/$2 and more, where the name of a case fits $1. The counters make everything slower, and a
-# case may run out of a limit of its own: what failed beside three others runs again, alone.
+# Run pytest on tests/$2 and more, on cases whose name matches $1. The counters make everything slower, so a
+# case may exceed a time limit: cases that failed beside three others run again, alone.
 cases() {
     local options=(-q -o addopts= -o "cache_dir=$OUT/cache" -k "$1")
 

@@ -1,22 +1,22 @@
-# engine.sh - find a container engine, run it privately where none runs, and leave nothing of it.
+# engine.sh - find a container engine, start a private one where none runs, and leave nothing behind.
 #
 # Sourced after lib.sh, not run. Sets ENGINE (docker, podman or buildah) and CLI, the command.
 # shellcheck shell=bash
 
-SKIPPED=77 # how a script ends that lacks what it needs; meson and automake use the same number
+SKIPPED=77 # exit status of a script that lacks what it needs; meson and automake use the same number
 
-# Images, builds and their daemon's data; outlives a script, so that tests find what was built.
+# Images, builds and the daemon's data. Kept when a script ends, so that tests find what was built.
 IMAGES_DIR=${IMAGES_DIR:-$ROOT/build-images}
 
 ENGINE=${ENGINE:-}
 CLI=()
-ENGINE_RUN_DIR= # of this script's engine: sockets, state, its log
+ENGINE_RUN_DIR= # this script's engine: sockets, state, log
 CONTAINERS_RUN_DIR= # the state of podman and buildah
 DOCKERD_PID=
 PRIVATE_NET= # name of the network namespace that containers run in; empty: the machine's own
 ENGINE_WAIT_TENTHS=300
 
-# End with 77: what is missing, and how to get it. Under IMAGES=require that is a failure.
+# Say what is missing and how to get it, and end with 77. Under IMAGES=require that is a failure.
 skip() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
     shift
@@ -25,7 +25,7 @@ skip() {
     exit "$SKIPPED"
 }
 
-# Choose by what is there, and set ENGINE; $1: build or run, which says what it must be able to do.
+# Set ENGINE to an engine that is installed. $1: build or run, which it must be able to do.
 engine_choose() {
     local purpose=$1
 
@@ -61,18 +61,18 @@ engine_packages() {
     esac
 }
 
-# Whether a daemon that somebody else runs can be used.
+# Whether a daemon that somebody else runs answers.
 docker_answers() {
     command -v docker >/dev/null && docker version >/dev/null 2>&1
 }
 
-# Whether docker can be used: a daemon answers, or we can start one. The client alone is no engine.
+# Whether docker can be used: a daemon answers, or we can start one. The client alone is not enough.
 docker_works() {
     docker_answers ||
         { ((EUID == 0)) && command -v docker >/dev/null && command -v dockerd >/dev/null; }
 }
 
-# From version 23 on, the client builds by BuildKit only with its plugin buildx; without it there is
+# From version 23 on, the client builds with BuildKit only if its plugin buildx is there. Otherwise use
 # the classic builder.
 docker_choose_builder() {
     local version
@@ -85,8 +85,8 @@ docker_choose_builder() {
     fi
 }
 
-# Make the engine ready. $1: build (the machine's network, for apt) or run (a private network
-# namespace for containers, where we may make one). Call engine_down at the end, whatever happens.
+# Make the engine ready. $1: build (containers use the machine's network, for apt) or run (they get a
+# private network namespace, where we may make one). Call engine_down at the end, in any case.
 engine_up() {
     local purpose=$1
 
@@ -112,7 +112,7 @@ engine_up() {
     esac
 }
 
-# One script at a time works on the images of a folder.
+# Only one script at a time may work on the images of a folder.
 lock_images() {
     exec {IMAGES_LOCK}>"$IMAGES_DIR/lock"
     flock --timeout 600 "$IMAGES_LOCK" ||
@@ -138,14 +138,14 @@ dockerd_start() {
         "on Debian: apt-get install --no-install-recommends docker.io"
     if [[ -n $PRIVATE_NET ]]; then
         prefix=(nsenter "--net=/run/netns/$PRIVATE_NET")
-    else # nothing of the machine's own network is touched
+    else # leave the machine's own network alone
         network=(--bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false)
     fi
-    # The networks of an earlier daemon, and a swarm that it did not leave, were in a namespace that is gone; this
-    # one would make their bridges again, maybe in the machine's own network.
+    # An earlier daemon had networks, and maybe a swarm, in a namespace that is gone. This daemon would make their
+    # bridges again, possibly in the machine's own network.
     rm -rf -- "$IMAGES_DIR/docker/network" "$IMAGES_DIR/docker/swarm"
-    echo '{}' >"$ENGINE_RUN_DIR/none.json" # not the configuration of this machine's own daemon
-    # In a session of its own: Ctrl-C ends this script, which then ends the daemon in good order.
+    echo '{}' >"$ENGINE_RUN_DIR/none.json" # ignore the configuration of this machine's daemon
+    # A session of its own: Ctrl-C ends this script, and the script then ends the daemon cleanly.
     setsid "${prefix[@]}" dockerd --config-file "$ENGINE_RUN_DIR/none.json" \
         --data-root "$IMAGES_DIR/docker" --exec-root "$ENGINE_RUN_DIR/exec" \
         --pidfile "$ENGINE_RUN_DIR/docker.pid" -H "unix://$ENGINE_RUN_DIR/docker.sock" \
@@ -167,19 +167,19 @@ dockerd_start() {
     skip "dockerd does not start here; its last lines stand above" "maybe podman does: ENGINE=podman"
 }
 
-# podman and buildah: storage of our own, and limits that the caller may really set. Their defaults
-# ask for more open files and processes than a caller without CAP_SYS_RESOURCE may have.
+# podman and buildah: use storage of our own, and limits that the caller may set. By default they ask for
+# more open files and processes than a caller without CAP_SYS_RESOURCE may have.
 containers_configure() {
     local files processes pid_max
 
-    # Its database keeps this path, and the next script finds the same: made from the images' folder.
+    # The database keeps this path, so the next script must find the same one: derive it from IMAGES_DIR.
     CONTAINERS_RUN_DIR=/tmp/whiskloop-engine-$(cksum <<<"$IMAGES_DIR" | cut -d ' ' -f 1)
     files=$(ulimit -Hn)
     processes=$(ulimit -Hu)
     pid_max=$(cat /proc/sys/kernel/pid_max)
     [[ $files != unlimited ]] || files=1048576
     if [[ $processes == unlimited ]] || ((processes > pid_max)); then
-        processes=$pid_max # podman has lowered its own to that and cannot go up again
+        processes=$pid_max # podman has lowered its own limit to that and cannot raise it
     fi
     cat >"$ENGINE_RUN_DIR/storage.conf" <<END
 [storage]
@@ -187,7 +187,7 @@ driver = "overlay"
 runroot = "$CONTAINERS_RUN_DIR"
 graphroot = "$IMAGES_DIR/containers"
 END
-    # runc: crun refuses the hybrid control groups of some machines.
+    # runc, because crun refuses the hybrid control groups of some machines.
     cat >"$ENGINE_RUN_DIR/containers.conf" <<END
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
@@ -201,7 +201,7 @@ END
     export CONTAINERS_CONF=$ENGINE_RUN_DIR/containers.conf
 }
 
-# End what engine_up started; harmless when there is nothing. For a trap: nothing stops it half-way.
+# End what engine_up started, or do nothing if it started nothing. For use in a trap: errors do not stop it.
 engine_down() {
     local mount folder tenths
 
@@ -212,14 +212,14 @@ engine_down() {
         DOCKERD_PID=
         unset DOCKER_HOST DOCKER_CONFIG
     fi
-    # podman tidies up after a container in processes of its own, which would make its folder anew.
+    # podman cleans up after a container in separate processes, which would make its folder again.
     if [[ -n $CONTAINERS_RUN_DIR ]]; then
         for ((tenths = 0; tenths < ENGINE_WAIT_TENTHS; tenths++)); do
             pgrep -f -- "$CONTAINERS_RUN_DIR" >/dev/null || break
             sleep 0.1
         done
     fi
-    # What the engine mounted for itself, the innermost first: dockerd forgets a namespace's file.
+    # Unmount what the engine mounted for itself, the innermost first: dockerd forgets a namespace's file.
     while read -r mount; do
         umount -l -- "$mount" || true
     done < <(awk -v one="$ENGINE_RUN_DIR/" -v other="${CONTAINERS_RUN_DIR:-none}/" \
@@ -236,9 +236,9 @@ engine_down() {
     IMAGES_LOCK=
 }
 
-# --- what the scripts do with it -----------------------------------------------------------------
+# --- used by the other scripts -------------------------------------------------------------------
 
-# Whether image $1 is here.
+# Whether image $1 exists here.
 image_exists() {
     case $ENGINE in
     docker) "${CLI[@]}" image inspect "$1" >/dev/null 2>&1 ;;
@@ -254,7 +254,7 @@ image_build() {
     shift 2
     case $ENGINE in
     docker) "${CLI[@]}" build --network=host -f "$file" -t "$name" "$@" . ;;
-    podman) # HEALTHCHECK is no part of the OCI format
+    podman) # the OCI format has no HEALTHCHECK
         "${CLI[@]}" build --format docker --network=host --pull=never -f "$file" -t "$name" "$@" .
         ;;
     buildah)
@@ -264,7 +264,7 @@ image_build() {
     esac
 }
 
-# Write image $1 to file $2, as docker save does.
+# Write image $1 to file $2, in the format of docker save.
 image_save() {
     case $ENGINE in
     docker) "${CLI[@]}" save -o "$2" "$1" ;;
@@ -273,7 +273,7 @@ image_save() {
     esac
 }
 
-# Read what image_save wrote.
+# Load a file that image_save wrote.
 image_load() {
     case $ENGINE in
     docker) "${CLI[@]}" load -q -i "$1" ;;

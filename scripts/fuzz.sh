@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# fuzz.sh - run the fuzz targets, and tell what each has tried and reached.
+# fuzz.sh - run the fuzz targets, and print how much each tried and covered.
 
 set -euo pipefail
 
@@ -35,7 +35,7 @@ command -v clang >/dev/null || {
 }
 mkdir -p -- "$FUZZ_BUILD"
 if [[ ! -f $FUZZ_BUILD/build.ninja ]]; then
-    # The build runs the program, too, for its manuals; and meson a program of its own, which would count into this folder.
+    # The build runs the program for its manuals, and meson runs a test program: keep their counters out of this folder.
     CC=clang LLVM_PROFILE_FILE=$FUZZ_BUILD/built.profraw meson setup "$FUZZ_BUILD" "$ROOT" -Dfuzz=true -Dtests=enabled -Db_lundef=false \
         -Db_sanitize=address,undefined -Dc_link_args=-fprofile-instr-generate \
         -Dc_args="-fprofile-instr-generate=$FUZZ_BUILD/built.profraw -fcoverage-mapping" >"$FUZZ_BUILD/setup.log" 2>&1 || {
@@ -43,7 +43,7 @@ if [[ ! -f $FUZZ_BUILD/build.ninja ]]; then
         die "cannot set up the build of the fuzz targets"
     }
 fi
-# A build of others, as of test.sh: it may be older than this option.
+# FUZZ_BUILD may be a build of test.sh that is older than the option -Dfuzz.
 if ! grep -q tests/fuzz_ "$FUZZ_BUILD/build.ninja"; then
     meson configure "$FUZZ_BUILD" -Dfuzz=true ||
         die "cannot add the fuzz targets to the build in '$FUZZ_BUILD'"
@@ -81,7 +81,7 @@ fuzz() {
 
 failed=()
 running=()
-# Wait for those that run.
+# Wait for the running targets.
 finish() {
     local name
 
@@ -112,7 +112,7 @@ done
 if ((${#failed[@]} > 0)); then
     for target in "${failed[@]}"; do
         echo "--- $target: $FUZZ_BUILD/logs/$target.log"
-        # sed reads to the end: a pipe that fails would end the script before the next target.
+        # Let sed read to the end: a broken pipe would end the script before the next target.
         grep -E -A 12 'ERROR|Assertion|runtime error|Test unit written' "$FUZZ_BUILD/logs/$target.log" | sed -n 1,40p || true
     done
     exit 1

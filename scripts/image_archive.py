@@ -31,7 +31,7 @@ import tarfile
 
 import image_sbom
 
-GZIP_LEVEL = 6  # what engines use when they push
+GZIP_LEVEL = 6  # the level that engines use when they push
 REPEATED_BYTES = 4096  # smaller files may be in an image several times
 MARKS = re.compile(r"(<!-- images: [^>]*-->\n).*?(<!-- /images -->)", re.DOTALL)
 
@@ -64,8 +64,8 @@ def digest_of(data):
 
 def normal_keystore(data, epoch):
     """
-    A Java keystore of certificates, which tells of each when it was put in: no time after epoch. With
-    Debian's password; data itself when it is of another kind.
+    A Java keystore with certificate dates no later than epoch. It is sealed with Debian's password.
+    Returns data itself if it is another kind of file.
     """
     body, digest = bytearray(data[:-20]), data[-20:]
 
@@ -77,7 +77,7 @@ def normal_keystore(data, epoch):
     at = 12
     for _ in range(struct.unpack_from(">I", body, 8)[0]):
         kind, n_name = struct.unpack_from(">IH", body, at)
-        if kind != 2:  # a private key, which has other parts
+        if kind != 2:  # a private key: its entry has another format
             return data
         at += 6 + n_name
         struct.pack_into(">Q", body, at, min(struct.unpack_from(">Q", body, at)[0], epoch * 1000))
@@ -87,7 +87,7 @@ def normal_keystore(data, epoch):
 
 
 def normal_content(member, file, epoch):
-    """What is in a regular file, without the times that are written into it."""
+    """A regular file's content, without the times that are recorded in it."""
     if not member.name.endswith("/java/cacerts"):
         return file
     data = normal_keystore(file.read(), epoch)
@@ -96,7 +96,7 @@ def normal_content(member, file, epoch):
 
 
 def normal_layer(data, epoch):
-    """The same files, links, modes and owners; no time after epoch, no names of users."""
+    """The same files, links, modes and owners, with no time after epoch and no user names."""
     out = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(data)) as old, \
             tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as new:
@@ -111,7 +111,7 @@ def normal_layer(data, epoch):
 
 
 def normal_config(config, epoch, digests):
-    """The image's settings without what tells when and where it was built."""
+    """The image's settings, without when and where it was built."""
     created = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc) \
         .strftime("%Y-%m-%dT%H:%M:%SZ")
     kept = {name: config[name] for name in ("architecture", "os", "variant") if name in config}
@@ -129,7 +129,7 @@ def read_archive(path):
     with tarfile.open(path) as archive:
         def content(name):
             member = archive.getmember(name)
-            if member.issym():  # docker saves a layer once, and links to it where it comes again
+            if member.issym():  # docker saves a repeated layer once, and links to it
                 name = os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))
             return archive.extractfile(name).read()
 
@@ -151,7 +151,7 @@ def write_archive(path, config, tags, layers):
     names = [digest[7:] + "/layer.tar" for digest in config["rootfs"]["diff_ids"]]
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         add_file(archive, identity[7:] + ".json", text)
-        for name, data in dict(zip(names, layers)).items():  # each once
+        for name, data in dict(zip(names, layers)).items():  # each layer once
             add_file(archive, name, data)
         add_file(archive, "manifest.json", json.dumps(
             [{"Config": identity[7:] + ".json", "RepoTags": tags, "Layers": names}]).encode())
@@ -184,7 +184,7 @@ def normalise(arguments):
 
 
 def repeated(layers):
-    """The names of files whose content the layers have before. Packages may share a licence, and a few bytes be anywhere."""
+    """Names of files whose content occurs earlier in the layers. Licences and small files may repeat."""
     seen, names = set(), []
     for data in layers:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:

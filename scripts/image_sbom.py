@@ -17,7 +17,7 @@ FIELD = re.compile(r"^(Package|Version|Architecture|Status): (.*)$", re.M)
 
 
 def read_files(layers):
-    """{path: text} of the files that tell of packages; a later layer's wins."""
+    """{path: text} of the files that list packages. A later layer replaces an earlier one."""
     files = {}
     for data in layers:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -36,7 +36,7 @@ def debian_packages(text):
 
 
 def packages(layers):
-    """(name, version, package URL) of each, sorted."""
+    """(name, version, package URL) of each package, sorted."""
     found = set()
     for path, text in read_files(layers).items():
         if NPM.search(path):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# images.sh - build the images of docker/, and say what they weigh.
+# images.sh - build the images of docker/, and print their sizes.
 
 set -euo pipefail
 
@@ -38,10 +38,10 @@ END
 }
 
 BASE=${BASE:-debian:bookworm-slim}
-AUTHORITIES=$ROOT/build-images/ca.crt # in the context of builds, whatever IMAGES_DIR is
+AUTHORITIES=$ROOT/build-images/ca.crt # always inside the build context, whatever IMAGES_DIR is
 DEFAULT_BASE=debian:bookworm-slim
 
-# Print the images of docker/ that Dockerfile $1 is made from, and then it; each once.
+# Print Dockerfile $1 after the images of docker/ that it is made from, each once.
 declare -A listed=()
 list_with_needs() {
     local name=$1 need file=$ROOT/docker/$1.Dockerfile
@@ -67,7 +67,7 @@ version_of_program() {
     sed -n "s/^project('whiskloop'.* version: '\([^']*\)'.*/\1/p" "$ROOT/meson.build"
 }
 
-# The base must be there before a build: an engine that lacks it would ask a registry.
+# The base must exist before a build, because an engine without it would ask a registry.
 base_provide() {
     local ours theirs
 
@@ -108,7 +108,7 @@ base_import() {
     esac >/dev/null
 }
 
-# As engines and OCI name it.
+# The architecture's name in engines and OCI.
 engine_architecture() {
     case $(uname -m) in
     x86_64) echo amd64 ;;
@@ -125,7 +125,7 @@ architecture_format() {
     fi
 }
 
-# The digests of the base's layers as options of image_archive.py: these stay as they are.
+# The digests of the base's layers as options of image_archive.py, which leaves these layers unchanged.
 keep_options() {
     local digest format='{{range .RootFS.Layers}}{{println .}}{{end}}'
 
@@ -135,7 +135,7 @@ keep_options() {
     done < <("${CLI[@]}" inspect --type image --format "$format" "$BASE")
 }
 
-# Labels that are the same in all images, and those of images that are made from the base.
+# Set the labels of all images, and those of images that are made from the base.
 set_labels() {
     local label=org.opencontainers.image digest
 
@@ -144,14 +144,14 @@ set_labels() {
         LABELS=(--label "$label.source=$SOURCE_URL" --label "$label.url=$SOURCE_URL"
             --label "$label.documentation=$SOURCE_URL/blob/$REVISION/docs/images.md")
     BASE_LABELS=(--label "$label.base.name=$BASE")
-    # A base that was made here has no digest that a registry would know.
+    # A base that was made here has no digest that a registry knows.
     [[ $ENGINE != buildah ]] || return 0
     digest=$("${CLI[@]}" image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$BASE" | sed -n '1s/.*@//p')
     [[ -z $digest ]] || BASE_LABELS+=(--label "$label.base.digest=$digest")
 }
 
-# Behind a proxy that signs TLS itself, npm must trust what this machine trusts. A copy of its authorities goes
-# into the build's context and stays there until --clean: another build of this tree may read it at any time.
+# Behind a proxy that re-signs TLS, npm must trust what this machine trusts. Copy the machine's authorities into
+# the build context, and keep them until --clean: another build of this tree may read them at any time.
 authorities_provide() {
     local file=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
@@ -165,8 +165,8 @@ say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
 
-# Whether what was just built as image $2 is what an earlier run has made repeatable and weighed:
-# then it is that one again. Sets BUILT_AS, its key.
+# Whether an earlier run has already normalised and weighed what was just built as image $2. Then tag
+# that earlier image again. Sets BUILT_AS, the key of the build.
 is_known() {
     local name=$1 image=$2 key='' normal=''
 
@@ -183,10 +183,10 @@ remember() {
         "$("${CLI[@]}" image inspect --format '{{.Id}}' "$2")" >"$KNOWN/$1"
 }
 
-# How npm says that it does not reach its registry.
+# npm's messages when it cannot reach its registry.
 NPM_OFFLINE='npm (ERR!|error) (network|code (EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|SELF_SIGNED|UNABLE_TO))'
 
-# Build one image; what is not a shared builder is made repeatable and weighed.
+# Build one image. Normalise and weigh it unless it is a shared builder.
 build_one() {
     local name=$1 file=docker/$1.Dockerfile started=$SECONDS log=$LOGS/$1.log options built
     local image=whiskloop/$name:latest saved=$ENGINE_RUN_DIR/saved.tar normal=$ENGINE_RUN_DIR/normal.tar
@@ -206,14 +206,14 @@ build_one() {
         python3 "$here/image_archive.py" normalise "$saved" "$normal" "$name" "${KEEP[@]}" \
             --sbom "$SBOM/$name.spdx.json" \
             >"$ENGINE_RUN_DIR/weight.json" || die "the image '$name' cannot be read as it was saved"
-        mv -- "$ENGINE_RUN_DIR/weight.json" "$WEIGHTS/$name.json" # whole, or not at all
+        mv -- "$ENGINE_RUN_DIR/weight.json" "$WEIGHTS/$name.json" # never a partial file
         built=$("${CLI[@]}" image inspect --format '{{.Id}}' "$image" 2>/dev/null) || built=
         image_load "$normal" >"$log.load" 2>&1 || {
             cat "$log.load" >&2
             die "the image '$name' cannot be loaded again"
         }
         [[ $ENGINE == buildah ]] || "${CLI[@]}" tag "$image" "whiskloop/$name:$VERSION"
-        # What it was made from would stay beside it without a name.
+        # The image that was normalised would stay, without a name.
         [[ -z $built || $built == "$("${CLI[@]}" image inspect --format '{{.Id}}' "$image")" ]] ||
             "${CLI[@]}" image rm "$built" >/dev/null 2>&1 || true
         rm -f -- "$saved" "$normal" "$log.load"
@@ -227,13 +227,13 @@ engine_words() {
     printf '%s %s\n' "$ENGINE" "$("${CLI[@]}" --version | sed -n '1s/[^0-9]*\([0-9][^ ,]*\).*/\1/p')"
 }
 
-# Run image $1 in front of the user; its further arguments are the program's.
+# Run image $1 in the foreground. Further arguments go to the program.
 run_one() {
     local name=$1 image=whiskloop/$1:latest network=(-p 127.0.0.1:8080:8080) listen=()
 
     shift
     image_exists "$image" || die "the image '$image' is not here" "build it: scripts/images.sh $name"
-    # An engine that only we run has no bridge.
+    # Our own daemon has no bridge.
     [[ -z $DOCKERD_PID ]] || network=(--network=host) listen=(--listen 127.0.0.1)
     "${CLI[@]}" run --rm "${network[@]}" "$image" "${listen[@]}" "$@"
 }
@@ -248,7 +248,7 @@ save_all() {
     done
 }
 
-# What to type next.
+# Say what to type next.
 say_next() {
     if [[ -n $DOCKERD_PID ]]; then
         say "run one: scripts/images.sh --run python3"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# jmeter.sh - JMeter against the old way, a process for each request, and against resident actions.
+# jmeter.sh - measure, with JMeter, a process for each request against resident actions.
 
 set -euo pipefail
 
@@ -8,7 +8,7 @@ build=${BUILD:-}
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# A folder of its own: what is measured is a release build.
+# A build folder of its own, because it holds a release build.
 BUILD=${build:-$ROOT/build-bench}
 
 usage() {

@@ -1,18 +1,18 @@
-# lib.sh - what the developer's scripts share: where things are, errors, a proxy for the time of a
-# script, the samples.
+# lib.sh - what the developer's scripts share: paths, errors, the samples, and a proxy that runs while the
+# script does.
 #
 # Sourced, not run.
 # shellcheck shell=bash
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-# Debian's own Python before any other: pytest is installed for that one. In an empty environment the shell
-# has a PATH and its children do not, and then gcc does not find its own parts.
+# Debian's own Python comes first, because pytest is installed for it. In an empty environment the shell has
+# a PATH but does not export it, and then gcc does not find its own parts.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-/usr/local/bin}
 # The folder that meson builds in.
 BUILD=${BUILD:-$ROOT/build}
 
-# How long a proxy may take to listen and to end, in tenths of a second. Both are a matter of
-# milliseconds; the bound is for a busy machine.
+# How long a proxy may take to start listening, and to end, in tenths of a second. Both take
+# milliseconds; the limit is for a busy machine.
 PROXY_WAIT_TENTHS=300
 
 die() {
@@ -24,7 +24,7 @@ die() {
     exit 1
 }
 
-# What is left of a script's arguments: help, which ends it well, or a word that nobody knows.
+# Handle a script's remaining argument: print help and end with 0, or refuse an unknown word.
 help_or_die() {
     if [[ $1 == -h || $1 == --help ]]; then
         usage
@@ -33,37 +33,37 @@ help_or_die() {
     die "unknown argument '$1'" "${0##*/} -h shows how to call it"
 }
 
-# For option $1, of which $2 words are left with it.
+# Fail if option $1, with $2 words left including itself, has no value.
 needs_value() {
     (($2 >= 2)) || die "$1 needs a value" "${0##*/} -h shows how to call it"
 }
 
-# Configure folder $1 unless it is, and build it. Further arguments: options for meson setup.
+# Configure folder $1 if it is not yet configured, and build it. Further arguments: options for meson setup.
 build_in() {
     local folder=$1
 
     shift
     if [[ ! -f $folder/build.ninja ]]; then
         meson setup "$folder" "$ROOT" "$@" || return 1
-    else # what was missing then, such as a JDK, may be installed now
+    else # what was missing before, such as a JDK, may be installed now
         meson setup --reconfigure "$folder" "$ROOT" "$@" || return 1
     fi
     meson compile -C "$folder"
 }
 
 # Start a proxy on a free port. $1: folder for its files; further arguments: its options. Sets
-# PROXY_PID and PORT, which bin/ takes from the environment.
+# PROXY_PID, and PORT, which the scripts in bin/ read from the environment.
 proxy_start() {
     local work=$1 tenths
 
     shift
     mkdir -p -- "$work"
-    : >"$work/err" # it is read below, maybe before the process that writes it has begun
+    : >"$work/err" # create it now: the loop may read it before the proxy has started
     "$BUILD/proxy/whiskloop" --listen 127.0.0.1 --port 0 --log-level info \
         --action-dir "$work/action" "$@" >"$work/out" 2>"$work/err" &
     PROXY_PID=$!
     for ((tenths = 0; tenths < PROXY_WAIT_TENTHS; tenths++)); do
-        # With port 0 the system chooses; the proxy says which in its first line.
+        # With port 0 the system chooses the port. The proxy logs it in its first line.
         PORT=$(sed -n 's/^whiskloop: .*listen.* port=\([0-9]*\).*/\1/p' "$work/err" | head -n 1)
         if [[ -n $PORT ]]; then
             export PORT
@@ -76,7 +76,7 @@ proxy_start() {
     die "the proxy '$BUILD/proxy/whiskloop' does not listen" "its own words stand above"
 }
 
-# End the proxy of proxy_start and tell whether it ended well. Harmless when there is none.
+# End the proxy of proxy_start. Return whether it ended well. Harmless when there is none.
 proxy_stop() {
     local pid=${PROXY_PID:-} tenths
 
@@ -98,7 +98,7 @@ sample_options() {
     esac
 }
 
-# Print the interpreter that sample $1 wants and that is not there; nothing when it is.
+# Print the interpreter that sample $1 needs and that is not installed, or nothing.
 sample_lacks() {
     local program
 
@@ -106,7 +106,7 @@ sample_lacks() {
     hello-nodejs) program=node ;;
     hello-perl)
         program=perl
-        # perl-base, which every Debian has, lacks it.
+        # perl-base, which every Debian has, comes without JSON::PP.
         perl -MJSON::PP -MEncode -e 1 2>/dev/null || program=JSON::PP
         ;;
     hello-ruby) program=ruby ;;
@@ -124,7 +124,7 @@ sample_lacks() {
     command -v "$program" >/dev/null || printf '%s\n' "$program"
 }
 
-# Print what bin/init.sh publishes of sample $1. $2: folder in which a C sample is built.
+# Print the path that bin/init.sh publishes for sample $1. $2: folder in which a C sample is built.
 sample_code() {
     local folder=$ROOT/actions/$1
 
@@ -136,20 +136,20 @@ sample_code() {
     hello-actionloop) printf '%s\n' "$folder/exec" ;;
     words-python | hello-function | hello-nodejs | hello-perl | hello-ruby | hello-php | hello-lua | sum-sdk | \
         hello-go | hello-java | hello-dotnet)
-        printf '%s\n' "$folder" # a folder is published as a zip, which tells its language itself
+        printf '%s\n' "$folder" # published as a zip, whose content shows its language
         ;;
     hello-oneshot) printf '%s\n' "$folder/exec" ;;
     *) die "there is no sample '$1'" "the samples are the folders of actions/" ;;
     esac
 }
 
-# Build for release, with what the benchmarks run beside the proxy, and make a folder WORK. What
-# bench_run starts, and WORK, end with the script.
+# Make a release build with the programs that the benchmarks need, and a folder WORK. What bench_run starts
+# ends with the script, and WORK is deleted then.
 bench_prepare() {
-    # As the images are built (docker/builder.Dockerfile).
+    # The options with which the images are built (docker/builder.Dockerfile).
     local options=(--buildtype=release -Dstatic_libarchive=true -Dbench=true -Dtests=disabled)
 
-    # These would make the proxy another one than users run.
+    # These variables would change the proxy from the one that users run.
     unset HOST PORT OW_WAIT_FOR_ACK OW_COMPILER OW_EXECUTION_ENV
     BENCH_PID=
     WORK=$(mktemp -d)
@@ -170,16 +170,16 @@ bench_prepare() {
 bench_run() {
     local status=0
 
-    # In the background, so that a signal to this script is handled at once and not afterwards.
+    # In the background, so that a signal to this script is handled at once.
     TMPDIR=$WORK setsid /usr/bin/python3 "$@" &
     BENCH_PID=$!
     wait "$BENCH_PID" || status=$?
-    # Killed by a signal, it has left its servers; otherwise its group is gone and the number free.
+    # If a signal killed it, its servers may still run. Otherwise its group is gone and the id may be reused.
     ((status > 128)) || BENCH_PID=
     return "$status"
 }
 
-# End the measuring process and all that it started: they share a process group.
+# End the measuring process and everything that it started: they share a process group.
 bench_end() {
     if [[ -n $BENCH_PID ]]; then
         kill -TERM -- "-$BENCH_PID" 2>/dev/null || true

@@ -7,10 +7,10 @@ set -euo pipefail
 
 out=${1:?usage: make-base.sh OUT.tar}
 sources=(/etc/apt/sources.list.d/debian.sources)
-[[ -f ${sources[0]} ]] || sources=() # then mmdebstrap takes the default mirror
+[[ -f ${sources[0]} ]] || sources=() # then mmdebstrap uses the default mirror
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
 options=(--quiet --variant=minbase)
-# A merged /usr from the start: the package that converts one would bring all of Perl.
+# A merged /usr from the start, because the package that converts to one would pull in all of Perl.
 options+=(--include=usr-is-merged --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr)
 for option in 'Acquire::Languages "none"' 'Acquire::GzipIndexes "true"' \
     'Dir::Cache::pkgcache ""' 'Dir::Cache::srcpkgcache ""' \
@@ -18,12 +18,12 @@ for option in 'Acquire::Languages "none"' 'Acquire::GzipIndexes "true"' \
     options+=("--aptopt=$option")
 done
 options+=(--dpkgopt=force-unsafe-io)
-# As in Debian's own image: no manuals and translations, but the licences.
+# As in Debian's own image: exclude manuals and translations, keep the licences.
 for folder in man info locale doc groff lintian linda; do
     options+=("--dpkgopt=path-exclude=/usr/share/$folder/*")
 done
 options+=('--dpkgopt=path-include=/usr/share/doc/*/copyright')
-# What says when and where it was made, and caches. The hooks' $1 is the new root.
+# Delete caches, and files that record when and where the base was made. The hooks' $1 is the new root.
 # shellcheck disable=SC2016
 options+=('--customize-hook=rm -rf "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/cache/apt/*.bin "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old')
 # shellcheck disable=SC2016

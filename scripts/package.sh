@@ -49,7 +49,7 @@ version=$(sed -n "s/^project('whiskloop'.* version: '\([^']*\)'.*/\1/p" "$ROOT/m
 [[ -n $version ]] || die "meson.build names no version"
 mkdir "$work/whiskloop"
 git -c safe.directory='*' -C "$ROOT" archive HEAD | tar -x -C "$work/whiskloop"
-# The version has one place, meson.build; the date is the commit's, so that a build can be repeated.
+# The version comes from meson.build alone. The date is the commit's, so that builds are reproducible.
 cat >"$work/whiskloop/debian/changelog" <<END
 whiskloop ($version) unstable; urgency=medium
 
@@ -61,9 +61,9 @@ END
     tail -n 40 "$work/build.log" >&2
     die "dpkg-buildpackage failed; its last lines stand above"
 }
-# Slim images leave out /usr/share/lintian, and with it all that /usr/bin/lintian is.
+# Slim images exclude /usr/share/lintian, and without it /usr/bin/lintian does not work.
 if lintian --version >/dev/null 2>&1; then
-    # As root lintian warns of that; what it says of the packages counts.
+    # As root, lintian prints a warning about that. Only what it says about the packages matters.
     lintian --allow-root --fail-on error "$work"/*.changes 2>&1 | grep -v '^running with root' >"$work/lintian.log" || true
     sed 's/^/lintian: /' "$work/lintian.log"
     ! grep -q '^E: ' "$work/lintian.log" || die "lintian found errors; they stand above"

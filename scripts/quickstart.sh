@@ -8,7 +8,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 
-N_ACTIVATIONS=50 # of the counter: enough to see that nothing is started anew
+N_ACTIVATIONS=50 # of the counter: enough to see that no process is restarted
 
 usage() {
     cat <<'END'
@@ -21,12 +21,12 @@ Environment: BUILD, the folder to build in (build).
 END
 }
 
-# Show a step as what one would type, and its answer below.
+# Print a command as a user would type it, and its answer below.
 say() {
     printf '\n$ %s\n' "$*"
 }
 
-# Publish sample $1 to a proxy of its own: one takes one action in its life.
+# Publish sample $1 to a proxy of its own, because a proxy takes one action in its life.
 publish() {
     local sample=$1 code options
 
@@ -63,7 +63,7 @@ show_sample() {
     N_SHOWN=$((N_SHOWN + 1))
 }
 
-# Run the counter many times: the process id must stay, the count must have no gap.
+# Run the counter many times: the process id must not change and the count must have no gaps.
 show_one_process() {
     local i answer pid first_pid=
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# setup.sh - install what building and running need, on Debian 12; nothing when all is there.
+# setup.sh - install what building and running need, on Debian 12. Do nothing if it is all there.
 
 set -euo pipefail
 
@@ -25,35 +25,35 @@ or sudo when something is missing. Ends with 1, and installs nothing, where that
 END
 }
 
-# The libraries bring libc6-dev; meson brings ninja-build and python3.
+# The libraries pull in libc6-dev; meson pulls in ninja-build and python3.
 BUILD_PACKAGES=(gcc meson pkgconf
     libh2o-evloop-dev libarchive-dev libjansson-dev libssl-dev)
-# For the accelerator of Python's launcher, which the build does without; brings zlib1g-dev.
+# For the accelerator of Python's launcher, which is optional. Pulls in zlib1g-dev.
 BUILD_PACKAGES+=(libpython3-dev)
-# What a static libarchive is linked with; most of it drops out.
+# Libraries that a static libarchive needs. The linker drops most of their code.
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
-# What bin/ uses; zip may be missing at run time, tar takes its place.
+# What bin/ uses. zip may be missing at run time, then tar takes its place.
 RUN_PACKAGES=(curl zip)
-# libclang-rt is not among clang's own dependencies, and without it clang cannot link sanitizers;
-# llvm has the symbolizer that puts names into their reports, and without names no leak can be
-# excepted. xdist brings pytest.
+# libclang-rt is not among clang's own dependencies, but clang needs it to link sanitizers. llvm has the
+# symbolizer that puts names into their reports; without names no leak can be suppressed. xdist pulls in
+# pytest.
 TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell cppcheck)
-# The interpreters of the runtimes; without one of them its tests are skipped. Perl comes with git.
+# The interpreters of the runtimes. Tests are skipped for those that are missing. Perl comes with git.
 TEST_PACKAGES+=(nodejs ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)
-# What the page of whiskloop dev is tried in; axe-core comes with npm where there is one.
+# The browser for tests of the page of whiskloop dev. axe-core comes from npm, if npm is there.
 TEST_PACKAGES+=(chromium)
-# An engine, and what makes a base and a network for it where there is none.
+# An engine, and tools to make a base and a network for it where there are none.
 IMAGE_PACKAGES=(docker.io docker-compose mmdebstrap iproute2 procps)
-# What is measured is built as the images are.
+# For the benchmarks, which measure a build with the images' options.
 BENCH_PACKAGES=(wrk valgrind "${STATIC_PACKAGES[@]}")
-# jmeter alone cannot speak HTTP; javac is for the mend in tests/bench/stress.py.
+# jmeter alone cannot speak HTTP. javac is for the fix in tests/bench/stress.py.
 JMETER_PACKAGES=(jmeter jmeter-http jmeter-java openjdk-17-jdk-headless)
 REPORT_PACKAGES=(python3-matplotlib chromium)
 BARE_PACKAGES=(mmdebstrap git)
-# What builds the packages, and debian/control names.
+# Tools that build the packages, and packages that debian/control requires.
 PACKAGE_PACKAGES=(git build-essential debhelper lintian openjdk-17-jdk-headless libgoogle-gson-java)
 
 die() {
@@ -65,7 +65,7 @@ die() {
     exit 1
 }
 
-# Print those of the packages named that are not installed.
+# Print those of the named packages that are not installed.
 missing_of() {
     local package state
 
@@ -77,7 +77,7 @@ missing_of() {
     done
 }
 
-# What the system calls itself.
+# The system's name for itself.
 system_name() {
     local PRETTY_NAME=
 
@@ -86,7 +86,7 @@ system_name() {
     printf '%s\n' "${PRETTY_NAME:-this system}"
 }
 
-# Whether the names of packages are those of Debian 12.
+# Whether packages have the names of Debian 12.
 is_debian_12() (
     ID='' VERSION_ID=''
     # shellcheck source=/dev/null
@@ -103,24 +103,24 @@ as_root() {
     fi
 }
 
-# Run apt-get as root; its words go to $log. Returns its status.
+# Run apt-get as root, its output into $log. Returns its status.
 apt() {
     as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q \
         -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null
 }
 
-# The lines of apt that tell why: errors first come, first shown, however much it said after them.
+# Print the first lines of apt that say why, without repeats.
 reason() {
     grep -E '^(E:|W: Failed|Err:|dpkg: error|update-alternatives: error)|[Ee]rror|No space left' "$log" |
-        awk '!seen[$0]++' | head -n 12 || true # none is found when all went well
+        awk '!seen[$0]++' | head -n 12 || true # grep finds none when all went well
 }
 
-# Ask apt what it would do, before it does anything: it must know each package, and what it would
-# add must fit on the disk, since dpkg breaks off in the middle of a package otherwise.
+# Ask apt what it would do before it does anything: it must know each package, and what it would
+# add must fit on the disk, because otherwise dpkg stops in the middle of a package.
 check_plan() {
     local unknown number unit need free
 
-    apt --assume-no install --no-install-recommends "$@" || true # "no" is an error to it
+    apt --assume-no install --no-install-recommends "$@" || true # apt-get treats the "no" as an error
     unknown=$(sed -n "s/^E: Unable to locate package //p
         s/^E: Package '\(.*\)' has no installation candidate/\1/p" "$log" | sort -u)
     if [[ -n $unknown ]]; then
@@ -177,10 +177,10 @@ fi
 log=$(mktemp) || die "cannot write to ${TMPDIR:-/tmp}: set TMPDIR to a folder that can be written; nothing was installed"
 trap 'rm -f -- "$log"' EXIT
 printf 'setup.sh: installing %s\n' "${missing[*]}"
-apt update || true # one source of several may be out of order; what counts is checked below
+apt update || true # one of several sources may fail; check_plan finds out whether that matters
 update_says=$(reason)
 check_plan "${missing[@]}"
-# Slim images have no folders for manuals, and the JDK's installation fails without this one.
+# Slim images have no folders for manuals, and without this one the JDK's installation fails.
 [[ -d /usr/share/man/man1 ]] || as_root mkdir -p /usr/share/man/man1
 if ! apt -y install --no-install-recommends "${missing[@]}"; then
     reason >&2

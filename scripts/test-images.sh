@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# test-images.sh - run the images and see that they do what they promise.
+# test-images.sh - run the images and check that they do what their documents say.
 
 set -euo pipefail
 
@@ -39,7 +39,7 @@ clean_up() {
     if [[ -n $ENGINE_RUN_DIR ]] && ((${#CLI[@]} > 0)); then
         mapfile -t ids < <("${CLI[@]}" ps --all --quiet --filter "label=$LABEL")
         ((${#ids[@]} == 0)) || "${CLI[@]}" rm --force "${ids[@]}" >/dev/null || true
-        # In a docker that others use, what the cases start from has no business.
+        # Delete images that only the tests start from, if others use this docker, too.
         [[ $ENGINE != docker || -n $DOCKERD_PID ]] ||
             "${CLI[@]}" rmi "${derived[@]/#/whiskloop/test-}" >/dev/null 2>&1 || true
     fi
@@ -47,8 +47,8 @@ clean_up() {
     [[ $clean == no ]] || "$here/images.sh" --clean || true
 }
 
-# Images that the cases start from ours, as a user would make them; apt needs the real network.
-# Arguments: their names. actionloop-NAME is docker/actionloop/NAME.Dockerfile on the base that stands for Apache's.
+# Build the images that the cases start from on top of ours, as a user would; apt needs the real network.
+# Arguments: their names. actionloop-NAME is docker/actionloop/NAME.Dockerfile, on a base that stands for Apache's.
 build_derived() {
     local file name options
 
@@ -65,7 +65,7 @@ build_derived() {
     done
 }
 
-# What the cases take from npm; they say so where it cannot be had. Containers' network has no way out.
+# Fetch npm packages for the cases, because containers cannot reach the internet. Cases say if one is missing.
 npm_provide() {
     local folder=$IMAGES_DIR/npm log=$IMAGES_DIR/logs/npm.log
 
@@ -85,7 +85,7 @@ clean=no build=yes quick=no pytest=() images=()
 derived=(actionloop actionloop-go actionloop-php actionloop-python carried curl derived pip prometheus)
 while (($# > 0)); do
     case $1 in
-    --quick) # those that the cases marked so need
+    --quick) # the images that the cases marked "quick" need
         images=(native python3-tiny)
         derived=(carried derived)
         pytest+=(-m quick)
@@ -112,9 +112,9 @@ build_derived "${derived[@]}"
 engine_down
 [[ $quick == yes ]] || npm_provide
 engine_up run
-# Folders of tests in their own process group would outlive Ctrl-C; pytest is in ours.
+# Keep tests in this process group: in groups of their own they would outlive Ctrl-C.
 export IMAGES_ENGINE=$ENGINE IMAGES_CLI="${CLI[*]}" IMAGES_LABEL=$LABEL IMAGES_DIR
-export IMAGES_PRIVATE=$DOCKERD_PID # empty: the engine is somebody else's
+export IMAGES_PRIVATE=$DOCKERD_PID # empty: the engine belongs to somebody else
 python3 -c 'import xdist' 2>/dev/null && pytest+=(-n 2 --dist loadgroup)
 status=0
 ${PRIVATE_NET:+nsenter "--net=/run/netns/$PRIVATE_NET"} \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# test.sh - all tests there are, counted, with one closing line for the whole run.
+# test.sh - run all tests, count them, and print one closing line for the whole run.
 
 set -uo pipefail # no -e: a failed stage is counted, and the others still run
 
@@ -32,11 +32,11 @@ LOGS=$OUT/logs
 N_JSON_CASES=100000
 
 n_passed=0 n_failed=0 n_skipped=0
-stage_pid=  # what is running now, to be ended with us
-beside_pid= # the stages that run beside the others
+stage_pid=  # the stage that is running now; finish() ends it
+beside_pid= # the stages that run in the background
 finished=no # set when the last stage is done
 
-# The closing line, however the script ends.
+# Print the closing line, however the script ends.
 finish() {
     local skipped=
 
@@ -56,12 +56,12 @@ finish() {
     exit 0
 }
 
-# Run a command for at most $2 seconds, its words into the log of stage $1. Returns its status.
+# Run a command for at most $2 seconds, its output into the log of stage $1. Returns its status.
 run() {
     local name=$1 limit=$2 status=0
 
     shift 2
-    # In the background, so that a signal to this script is handled at once and not afterwards.
+    # In the background, so that a signal to this script is handled at once.
     timeout --kill-after=20 "$limit" "$@" >"$LOGS/$name.log" 2>&1 </dev/null &
     stage_pid=$!
     wait "$stage_pid" || status=$?
@@ -75,13 +75,13 @@ report() {
     printf '%-8s %-34s %s\n' "$1" "$2" "$3"
 }
 
-# The end of a stage's log, marked as such: an inner tool's closing line must not look like ours.
+# Print the end of a stage's log, marked: an inner tool's closing line must not look like ours.
 show_log() {
     tail -n 40 "$LOGS/$1.log" | tr -d '\000' | sed 's/^/         | /'
     printf '         the whole log: %s\n' "$LOGS/$1.log"
 }
 
-# A stage that is one case: it passes when its command ends with 0, 77 is skipped.
+# A stage that is one case: passed if its command ends with 0, skipped if with 77.
 single() {
     local name=$1 status=0 started=$SECONDS
 
@@ -104,11 +104,11 @@ single() {
     return "$status"
 }
 
-# Run stages beside the others, one after the other, after whose turn the processors are: much of a bare
-# root is waiting for a disk. Their lines are shown by join(). Arguments: a function.
+# Run stages in the background, one after the other and at lower priority: a bare root mostly waits for the
+# disk. join() shows their lines. Arguments: a function.
 beside() {
     (
-        # shellcheck disable=SC2030 # its own counts, which the file below tells
+        # shellcheck disable=SC2030 # a subshell's own counts, passed on in the file below
         n_passed=0 n_failed=0 n_skipped=0 stage_pid=
         trap - EXIT INT
         trap '[[ -z $stage_pid ]] || kill -TERM "$stage_pid"; wait; exit 1' TERM
@@ -119,7 +119,7 @@ beside() {
     beside_pid=$!
 }
 
-# Wait for the stages that run beside the others, show and count them.
+# Wait for the background stages, print their lines and add their counts.
 join() {
     local passed=0 failed=1 skipped=0
 
@@ -142,7 +142,7 @@ count() {
 
     mapfile -t lines < <(python3 "$here/count_results.py" "$kind" "$file")
     read -r passed failed skipped <<<"${lines[0]:-0 0 0}"
-    # A tool that failed without a failed case, or had no case at all, is a failure of its own.
+    # A tool that failed without a failed case, or ran no case at all, is itself a failure.
     if ((failed == 0)) && ((status != 0 || passed + skipped == 0)); then
         failed=1
         lines+=("exit status $status, $passed cases passed")
@@ -179,8 +179,8 @@ unit_tests() {
     count "$name" meson "$folder/meson-logs/testlog.json" "$status" $((SECONDS - started))
 }
 
-# The pytest cases of tests/$2 (a folder, or files without .py) as stage $1, on the program of build-test/$3, for at most $4 s.
-# Further arguments: for pytest.
+# The pytest cases of tests/$2 (a folder, or files without .py) as stage $1, on the program of build-test/$3, for at
+# most $4 s. Further arguments: for pytest.
 pytest_cases() {
     local name=$1 where build=$OUT/$3 limit=$4
     local status=0 started=$SECONDS paths=()
@@ -191,7 +191,7 @@ pytest_cases() {
     done
     shift 4
     rm -f -- "$LOGS/$name.xml"
-    # Four at a time: most of a case is waiting.
+    # Four at a time, because most cases mostly wait.
     run "$name" "$limit" env WHISKLOOP="$build/proxy/whiskloop" BUILD="$build" \
         python3 -m pytest -q -p no:cacheprovider -n 4 \
         --junitxml="$LOGS/$name.xml" "$@" "${paths[@]}" || status=$?
@@ -218,28 +218,28 @@ tests_on() {
     soak "$name"
 }
 
-# Arguments by which pytest leaves out files of cases, named without test_ and .py.
+# Print pytest options that leave out the named files of cases, given without test_ and .py.
 without() {
     printf -- '--ignore-glob=*/test_%s.py\n' "$@"
 }
 
-# What is about launchers and interpreters, and not about the program under test.
+# Tests of launchers and interpreters, not of the proxy.
 OTHERS_CODE=(languages nodejs shell go java dotnet new_language c_sdk python_accelerator python_launcher python_launcher_world apache stalls)
-# What only --all tries: the compiler of .NET takes seconds for each case. One case stays.
+# Cases that only --all runs: the compiler of .NET takes seconds for each. One of them always runs.
 BUT_SLOW='not dotnet or dotnet-echo'
-# What neither the number of processes nor the way to feed them can change.
+# Tests whose result cannot depend on the number of processes or on how lines are fed.
 ONE_WAY=(ahead fork replace archives archives_hostile own_log privileges trace compile dropin carried knative launchers
     memory admin oneshot http framing bounds clients endurance filter once auto php python terminal unix_socket hostile
     descendants
     calls call_library)
 
-# What is tried with sanitizers at each change.
+# Tests that run with sanitizers at each change.
 ASAN_CONFORMANCE=(basic init failures knative)
 
-# What depends on the place, the user and the packages that are installed.
+# Tests that depend on the machine, the user and the installed packages.
 QUICK_CONFORMANCE=(basic init privileges memory carried new_language)
 QUICK_SCRIPTS=(init run manual)
-# Of other files the cases that need a package which nothing else in the quick form needs.
+# From other files, cases that need a package which no other quick case needs.
 QUICK_FILES=(archives admin actionloop c_sdk starter)
 QUICK_CASES='archive_with_a_password or parser_of_prometheus or TU16_bc or every_compiler or starter_is_served'
 
@@ -252,8 +252,8 @@ quick_tests() {
     pytest_cases platforms platforms gcc 120
 }
 
-# The conformance suite again, where the promises are the same and the way there is another: with
-# several processes; and with each activation written alone, into processes started for their action.
+# Run the conformance suite again in two other ways that must give the same results: with several
+# processes, and with activations written one at a time to processes that start with their action.
 other_ways() {
     local left_out
 
@@ -263,51 +263,51 @@ other_ways() {
         pytest_cases conformance-alone conformance gcc 600 "${left_out[@]}"
 }
 
-# A short soak on build-test/$1, with its closing note.
+# A short soak on build-test/$1, and its closing remark.
 soak() {
     single "soak-$1" 300 env WHISKLOOP="$OUT/$1/proxy/whiskloop" \
         python3 "$ROOT/tests/fault/soak.py" --seconds 30 --seed 1 &&
         grep -h 'requests amid' "$LOGS/soak-$1.log" | sed 's/^ */         /'
 }
 
-# Each activation counted as it begins, in every language, amid deaths of every kind.
+# Count each activation as it begins, in every language, while processes die in every way.
 begins() {
     single begins 300 env WHISKLOOP="$OUT/gcc/proxy/whiskloop" \
         python3 "$ROOT/tests/fault/begins.py" --quick --seed 1
 }
 
-# Every system call of the proxy fails once: of these lives, as many as a minute has room for.
+# Make each system call of the proxy fail once, in as many runs as fit into a minute.
 walk() {
     single walk 300 env BUILD="$OUT/gcc" \
         python3 "$ROOT/tests/fault/walk.py" --every 16 --jobs 3
 }
 
-# Our JSON checker against Python's parser: a difference in any document is a failure.
+# Compare our JSON checker with Python's parser: a difference in any document is a failure.
 json_differential() {
     single json-differential 600 python3 "$ROOT/tests/fuzz/json_differential.py" \
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
 }
 
-# Run each fuzz target for a second, with a fixed random seed: an old fault must not fail an unrelated
+# Run each fuzz target for a second, with a fixed random seed, so that an old bug does not fail an unrelated
 # commit. Longer runs are for scripts/fuzz.sh.
 fuzz() {
     single fuzz 180 env FUZZ_BUILD="$OUT/asan" FUZZ_SEED=1 "$here/fuzz.sh" 1 && sed 's/^/         /' "$LOGS/fuzz.log"
 }
 
-# JMeter's plans in short, and the instructions of an activation against their budget.
+# Short runs of JMeter's plans, and an activation's instruction count against its budget.
 benchmarks() {
     single jmeter 300 env BUILD="$OUT/bench" "$here/jmeter.sh" --quick
     single budget 300 env BUILD="$OUT/bench" "$here/bench.sh" --quick --only instructions --budget
 }
 
 quickstart() {
-    # A folder of its own, emptied first: the fresh build belongs to what is shown. And nothing in the
-    # environment: what it needs from there it must not need.
+    # A build folder of its own, emptied first, because the fresh build is part of the demonstration. An empty
+    # environment, because the quickstart must not depend on any variable.
     rm -rf -- "$OUT/quickstart"
     single quickstart 300 env -i BUILD="$OUT/quickstart" "$here/quickstart.sh"
 }
 
-# In a bare Debian 12, from a clone of the commit: what a stranger does first, and what CI itself needs.
+# In a bare Debian 12, from a clone of the commit: what a new user does first, and what CI itself needs.
 bare() {
     if ! "$here/setup.sh" --bare >"$LOGS/setup-bare.log" 2>&1; then
         n_skipped=$((n_skipped + 1))
@@ -315,7 +315,7 @@ bare() {
         quickstart # here, at least
         return
     fi
-    # Where no root can be had the first one says so, and the others would say the same.
+    # If no root can be made, the first stage says so, and the others would only repeat it.
     single bare-quickstart 900 "$here/bare-root.sh" scripts/quickstart.sh
     if grep -q 'no bare root can be had' "$LOGS/bare-quickstart.log"; then
         quickstart
@@ -331,7 +331,7 @@ bare() {
     single bare-quick 1500 "$here/bare-root.sh" scripts/bare-tests.sh quick
 }
 
-# The images, built and run in containers, where an engine can be had; what they leave is deleted.
+# Build the images and run them in containers, if an engine can be had. Delete what they leave.
 images() {
     local name=images status=0 started=$SECONDS
 
@@ -360,11 +360,11 @@ case ${1:-} in
 esac
 cd -- "$ROOT" || exit 1
 mkdir -p -- "$LOGS"
-# Settings of the caller's own would reach the proxies under test.
+# The caller's own settings would reach the proxies under test.
 unset HOST PORT BUILD "${!WHISKLOOP@}" "${!OW_@}" "${!__OW_@}"
 export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:exitcode=99
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
-# Leaks of libraries that are not ours to mend; the file says which and why.
+# Leaks in libraries that are not ours to fix. The file says which and why.
 export LSAN_OPTIONS=suppressions=$ROOT/tests/conformance/lsan.supp:print_suppressions=0
 export PYTHONDONTWRITEBYTECODE=1
 trap finish EXIT
@@ -372,7 +372,7 @@ trap 'exit 130' INT TERM
 
 needs=(--tests)
 [[ $all == no ]] || needs+=(--bench --jmeter --report)
-# Nothing is worth trying without what the tests need.
+# Without the tests' packages, no other stage is worth running.
 single setup 900 "$here/setup.sh" "${needs[@]}" || {
     finished=yes
     exit 1
@@ -391,7 +391,7 @@ if build gcc gcc -Dtests=enabled -Dwerror=true -Dbench=true; then
         begins
         walk
         pytest_cases scripts scripts gcc 300
-        pytest_cases page page gcc 300 -n 2 # a browser has processes of its own
+        pytest_cases page page gcc 300 -n 2 # each browser starts several processes
         pytest_cases platforms platforms gcc 120
         single docs 300 env BUILD="$OUT/gcc" "$here/check_docs.py" && sed 's/^/         /' "$LOGS/docs.log"
         [[ $all == no ]] || other_ways
@@ -400,7 +400,7 @@ fi
 checks
 if [[ $quick == no ]]; then
     [[ ! -x $OUT/gcc/proxy/whiskloop ]] || json_differential
-    # One build for both: what the second compiler says, and what its sanitizers find.
+    # One build for both: the second compiler's warnings, and its sanitizers' reports.
     if build asan clang -Dtests=enabled -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dfuzz=true; then
         fuzz
         if [[ $all == yes ]]; then
