@@ -1,12 +1,13 @@
 #!/bin/sh
 #
-# compile.sh - make a program of an action's C source, once for each /init.
+# compile.sh - compile an action's C source to a program, once for each /init.
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
-# RUNTIME is this folder, with whisk_action.h; LIBRARY the one of libwhisk_action.a; the rest is as
-# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, but what a Mac adds
-# to its zips; everything else of SRC lies beside it. Environment: CC; compile_flags.txt in SRC holds more flags, one each line.
+# RUNTIME is this folder, with whisk_action.h; LIBRARY the folder of libwhisk_action.a; the rest is as
+# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, except those that a Mac
+# adds to its zips. Everything else of SRC is copied beside it. Environment: CC. compile_flags.txt in SRC
+# holds more flags, one per line.
 
 set -eu
 
@@ -25,11 +26,11 @@ for candidate in gcc cc clang tcc; do
 done
 [ -n "$cc" ] || fail "no C compiler found in PATH; it needs gcc or tcc, and libc6-dev (Debian packages gcc, tcc, libc6-dev)"
 
-# In C main is the whole program's; a handler that nobody named is called whisk_main.
+# main() belongs to the whole program in C, so the default handler is called whisk_main.
 functions=
 set -f
 IFS=,
-list=${function:-main}, # what is empty at the end is dropped
+list=${function:-main}, # read drops an empty last field
 for name in $list; do
     name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
     case $name in
@@ -43,9 +44,9 @@ unset IFS
 
 [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin"
 cp -R "$src/." "$bin/"
-cd "$bin" # so that messages name files as their author does
+cd "$bin" # so that messages have the author's file names
 
-# One name or flag on each line, blanks in them and all.
+# One name or flag per line, which may contain blanks.
 set -f
 IFS='
 '
@@ -59,16 +60,16 @@ clang*) few=-ferror-limit=20 ;;
 *) few=-O2 ;;
 esac
 IFS=' '
-# shellcheck disable=SC2086 # CC may hold flags, as make has it
+# shellcheck disable=SC2086 # CC may hold flags, as in make
 set -- $cc -O2 -g "$few" "-DWHISK_FUNCTIONS=$functions" "-I$runtime" -I.
 IFS='
 '
 # shellcheck disable=SC2086 # these are lists
 "$@" -o exec $sources "$runtime/main.c" "$library/libwhisk_action.a" $flags -lpthread -lm
 
-# A main() of the source's own has to call whisk_serve(): else no ready line comes, and the proxy
-# waits for it in vain. Make one object file of the source, without libraries: there nm lists the
-# functions that the source calls. Without nm, or if this cannot be made, do not check.
+# A main() in the source must call whisk_serve(). Otherwise no ready line comes, and the proxy waits for
+# it in vain. Make one object file of the source, without libraries, in which nm lists the functions
+# that the source calls. Without nm, or if this object cannot be made, do not check.
 own=$(nm -l exec 2>/dev/null | grep -E ' T main([[:space:]]|$)') || exit 0
 flags=$(printf '%s' "$flags" | grep -Ev '^-(l|Wl,)') || :
 probe=$(mktemp)
@@ -76,7 +77,7 @@ probe=$(mktemp)
 "$@" -r -nostdlib -o "$probe" $sources $flags 2>/dev/null || : >"$probe"
 symbols=$(nm "$probe" 2>/dev/null | grep -Eo ' (T main|U whisk_serve.*)$') || :
 rm -f "$probe"
-[ "$symbols" = " T main" ] || exit 0 # tcc says so of our main() in exec, too
+[ "$symbols" = " T main" ] || exit 0 # tcc reports our main() in exec like this, too
 file="the source"
 case $own in
 *' T main'?*) # nm found the line: a tab, the file, a colon and the number
