@@ -1,12 +1,12 @@
 #!/bin/sh
 #
-# compile.sh - make an assembly of an action's C# source, or take its assemblies as they are.
+# compile.sh - compile an action's C# source to an assembly, or use its assemblies as they are.
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
-# RUNTIME is this folder, LIBRARY the one of whiskloop-launcher.dll; the rest is as for any compiler
-# (runtime/README.md). BIN/exec starts what was made. Source becomes the assembly that MAIN names,
-# else "action"; the assemblies beside it and in lib/ can be used by it.
+# RUNTIME is this folder, LIBRARY the folder of whiskloop-launcher.dll; the rest is as for any compiler
+# (runtime/README.md). BIN/exec starts the result. Source becomes the assembly that MAIN names, or
+# "action". It can use the assemblies beside it and in lib/.
 
 set -eu
 
@@ -19,7 +19,7 @@ fail() {
 
 "$runtime/csc.sh" >/dev/null
 [ -f "$library/whiskloop-launcher.dll" ] || fail "there is no $library/whiskloop-launcher.dll: dotnet was missing when whiskloop was built. Install it and build again: scripts/quickstart.sh, or meson setup --reconfigure build && meson compile -C build"
-# The rest is a matter of finding the method; these would end up in paths and in a script.
+# Refuse only characters that would break paths or the script below. Finding the method is the launcher's job.
 main=$(printf '%s' "$main" | sed 's/ *, */,/g')
 first=${main%%,*}
 case $main in
@@ -31,23 +31,23 @@ case $first in
 esac
 
 cp -R "$src/." "$bin/"
-cd "$bin" # so that messages name files as their author does
-# An assembly that came alone was stored as source.
+cd "$bin" # so that messages have the author's file names
+# A single assembly was stored under the name of a source file.
 if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
     mv Main.cs "$assembly.dll"
 fi
-# Any other file that is no text was meant to be an archive. Text has no zero bytes, unless it is in
+# Any other file that is not text was meant to be an archive. Text has no zero bytes, unless it is
 # UTF-16, which begins with a byte order mark.
 case $([ ! -f Main.cs ] || od -A n -N 2 -t x1 Main.cs) in
 '' | ' ff fe' | ' fe ff') ;;
 *)
     if [ "$(tr -d '\000' < Main.cs | wc -c)" != "$(wc -c < Main.cs)" ]; then
-        printf 'Unable to decompress package.' >&2 # Apache's text, which is all of the reply
-        exit 3                                     # the client is told, too
+        printf 'Unable to decompress package.' >&2 # Apache's text; the reply contains nothing else
+        exit 3                                     # the reply to the client has the text, too
     fi
     ;;
 esac
-# What a build has left in bin/ and obj/ is no source of the action, and what a Mac adds is none.
+# Skip what a build left in bin/ and obj/, and what a Mac adds: neither is source of the action.
 find . -name '*.cs' -type f ! -name '._*' ! -path './__MACOSX/*' ! -path './bin/*' ! -path './obj/*' | sort | sed 's|^\./\(.*\)$|"\1"|' > .sources
 if [ -s .sources ]; then
     find . -maxdepth 1 -name '*.dll' ! -name '._*' -type f | sed 's|^\./\(.*\)$|-r:"\1"|' > .libraries
@@ -56,8 +56,8 @@ if [ -s .sources ]; then
         @.libraries @.sources
 fi
 rm -f .sources .libraries
-# All that it starts with comes along, by paths from where it lies: what -compile makes is started in
-# another folder, and perhaps where whiskloop is installed elsewhere or not at all.
+# Copy everything that the start needs, and use paths relative to exec: the result of -compile is
+# started in another folder, possibly where whiskloop is elsewhere or not installed.
 mkdir -p .whiskloop
 cp "$runtime/launch.sh" "$library/whiskloop-launcher.dll" "$library"/whiskloop-launcher.*.json .whiskloop/
 cat > ./exec <<END

@@ -1,17 +1,17 @@
 #!/bin/sh
 #
-# launch.sh - put the descriptors in order, which .NET cannot, and become the launcher.
+# launch.sh - arrange the descriptors, which .NET cannot, and exec the launcher.
 #
 #     launch.sh LAUNCHER FOLDER MAIN
 #
-# Lines come on 4, answers leave on 3, and 0 is for the action: empty. In a shell, where nobody waits
-# for a ready line, answers are what stdout is for.
+# Lines come on 4, answers leave on 3, and 0 is empty for the action. In a shell, where nobody waits
+# for a ready line, answers go to stdout.
 
 exec 4<&0 </dev/null
 if [ -z "${__OW_WAIT_FOR_ACK:-}" ]; then
     exec 3>&1 1>&2
 fi
 cd -- "$2" || exit 1
-# Without this each process leaves a socket and a pipe in /tmp, for debuggers.
+# Without this setting each process leaves a socket and a pipe for debuggers in /tmp.
 export DOTNET_EnableDiagnostics="${DOTNET_EnableDiagnostics:-0}"
 exec dotnet exec "$1" "$2" "$3"

@@ -1,9 +1,9 @@
-// Action - the user's method, by what /init calls main: "Assembly::Type::Method".
+// Action - the user's method, found by the main of the /init: "Assembly::Type::Method".
 //
-// "Type::Method" and "Type" stand for the same in the assembly that was made of source; "main" and
-// nothing for the only type there that has a method Main. The method is public. It takes the
-// argument and, if it wants, an Action<T> that sends parts of the answer, and a CancellationToken.
-// Where it is not static each activation has a new object, as in Apache's runtime.
+// "Type::Method" and "Type" mean the same in the assembly that was compiled from source. "main" or
+// an empty name means the only type there with a method Main. The method is public. It takes the
+// argument and optionally an Action<T> that sends parts of the answer, and a CancellationToken.
+// If the method is not static, each activation gets a new object, as in Apache's runtime.
 
 using System;
 using System.Collections.Generic;
@@ -20,7 +20,7 @@ using System.Threading.Tasks;
 
 namespace Whiskloop
 {
-    // Its message says all; a trace would not help. IsTold: it is for the client too, as the reasons
+    // Its message is enough, without a trace. IsTold: the client may read it, too, like the reasons
     // that Apache's runtime answers.
     internal sealed class CannotStart : Exception
     {
@@ -37,7 +37,7 @@ namespace Whiskloop
         private const string FromSource = "action"; // the assembly that compile.sh makes
         private const string MethodName = "Main";
 
-        internal readonly string Name; // of the method
+        internal readonly string Name; // the method's name
         private readonly MethodInfo forArrays;
         private readonly MethodInfo forOthers;
         private readonly Type type;
@@ -80,8 +80,8 @@ namespace Whiskloop
             }
         }
 
-        // One or several: "Type::predict,train". A name without "::" is a method of the type before
-        // it.
+        // One method, or several: "Type::predict,train". A name without "::" is a method of the type
+        // before it.
         internal static List<Action> All(string folder, string main)
         {
             List<Action> all = new List<Action>();
@@ -110,7 +110,7 @@ namespace Whiskloop
             return new CannotStart("Unable to locate " + what + " (\"" + name + "\").", main.Length == 3);
         }
 
-        // What the method answers, as JSON; what a Task or ValueTask brings, if it returns one.
+        // The method's result as JSON. If it returns a Task or ValueTask, the result of that.
         internal byte[] Call(JsonElement value, Parts parts)
         {
             MethodInfo method = value.ValueKind == JsonValueKind.Array ? forArrays : forOthers;
@@ -150,7 +150,7 @@ namespace Whiskloop
                 ? parts.End() : Values.Tell(result);
         }
 
-        // The assembly, and how it finds its own: by its .deps.json, else in its folder and in lib/.
+        // Load the assembly. Find its dependencies by its .deps.json, else in its folder and in lib/.
         private static Assembly Load(string file)
         {
             AssemblyDependencyResolver beside = Resolver(file);
@@ -176,7 +176,7 @@ namespace Whiskloop
             return AssemblyLoadContext.Default.LoadFromAssemblyPath(file);
         }
 
-        // .NET's own reader of a .deps.json ends the process where that does not name its target.
+        // .NET's own reader of a .deps.json ends the process if that file has no runtimeTarget.
         private static AssemblyDependencyResolver Resolver(string file)
         {
             string list = Path.ChangeExtension(file, ".deps.json");

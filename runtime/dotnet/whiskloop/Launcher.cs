@@ -1,7 +1,7 @@
 // Launcher - loads an action once, then answers lines: runtime/README.md, The line protocol.
 //
-// Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3; launch.sh has arranged
-// that, as .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK since 6 compiles it.
+// Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3. launch.sh arranges
+// that, because .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK since 6 compiles it.
 
 using System;
 using System.Collections.Generic;
@@ -33,7 +33,7 @@ namespace Whiskloop
             Action<byte[]> send = null;
             List<Action> actions;
 
-            // Text is UTF-8 in any locale, and each printed line is in the log at once.
+            // Text is UTF-8 in any locale, and each printed line reaches the log at once.
             Console.SetOut(Log(Console.OpenStandardOutput()));
             Console.SetError(Log(Console.OpenStandardError()));
             try
@@ -50,7 +50,7 @@ namespace Whiskloop
                 {
                     Write(answers, Values.Refusal(reason.Message));
                 }
-                Environment.Exit(1); // also where the action has begun threads
+                Environment.Exit(1); // ends threads of the action, too
                 return 1;
             }
             Flush();
@@ -67,19 +67,19 @@ namespace Whiskloop
                     byte[] answer = Answer(actions, line, parts, waits);
 
                     parts.Close();
-                    Flush(); // log first: the answer ends the activation
+                    Flush(); // log first, because the answer ends the activation
                     Write(answers, answer);
                 }
             }
             catch (IOException)
             {
-                Environment.Exit(1); // nobody reads any more
+                Environment.Exit(1); // nobody reads the answers any more
             }
-            Environment.Exit(0); // threads of the action do not hold us back
+            Environment.Exit(0); // do not wait for threads of the action
             return 0;
         }
 
-        // A descriptor that we were started with, kept from the programs that the action starts.
+        // A descriptor that we were started with. Programs that the action starts do not inherit it.
         private static Stream Own(int descriptor, FileAccess access)
         {
             if (Control(descriptor, SetFlags, CloseOnExec) < 0)
@@ -104,7 +104,7 @@ namespace Whiskloop
                 }
                 catch (ObjectDisposedException)
                 {
-                    continue; // the action has closed it: nothing is held back
+                    continue; // the action has closed it, so no text waits there
                 }
             }
         }
@@ -130,7 +130,7 @@ namespace Whiskloop
 
             answer.CopyTo(line, 0);
             line[answer.Length] = (byte)'\n';
-            answers.Write(line, 0, line.Length); // in one write, and flushed: there is no buffer
+            answers.Write(line, 0, line.Length); // one write; the stream has no buffer to flush
         }
 
         private static Exception Cause(Exception fault)
@@ -139,7 +139,7 @@ namespace Whiskloop
                 ? fault.InnerException : fault;
         }
 
-        // Of several functions the member "method" chooses; null: there is none of that name.
+        // The function that the member "method" names. null: no function has that name.
         private static Action Choose(List<Action> actions, JsonElement request, out JsonElement method)
         {
             JsonElement wanted;
@@ -202,7 +202,7 @@ namespace Whiskloop
             }
         }
 
-        // A failure of the method's is a developer's, as in Apache's runtime: its answer is marked.
+        // A failure of the method is a developer error, as in Apache's runtime: mark its answer.
         private static byte[] Failure(Exception fault, bool marks)
         {
             byte[] error;
@@ -213,7 +213,7 @@ namespace Whiskloop
             }
             catch (Exception)
             {
-                // The action has closed it, or the fault fails to be text: the answer still tells.
+                // The action has closed stderr, or the fault cannot be printed. The answer still has it.
             }
             try
             {
@@ -221,7 +221,7 @@ namespace Whiskloop
             }
             catch (Exception)
             {
-                error = Values.Error(fault.GetType().FullName); // it fails to be text
+                error = Values.Error(fault.GetType().FullName); // its own text cannot be made
             }
             return marks ? Marked('!', error) : error;
         }

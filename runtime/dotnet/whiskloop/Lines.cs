@@ -1,5 +1,5 @@
-// Lines - the requests of a stream, of any length, and which of them are cancelled: control lines
-// say so.
+// Lines - the requests in a stream, of any length, and which of them are cancelled by control
+// lines.
 
 using System;
 using System.Collections.Generic;
@@ -16,15 +16,15 @@ namespace Whiskloop
         private const string Cancel = "cancel ";
 
         private readonly Stream stream;
-        private readonly int descriptor; // of the stream
-        private readonly bool hasControl; // a shell writes no control lines
-        private readonly byte[] bytes = new byte[1 << 16]; // what was read
+        private readonly int descriptor; // the stream's descriptor
+        private readonly bool hasControl; // false in a shell, which writes no control lines
+        private readonly byte[] bytes = new byte[1 << 16]; // bytes that were read
         private readonly Queue<byte[]> ahead = new Queue<byte[]>();
         private readonly HashSet<long> cancelled = new HashSet<long>(); // of this request and those in `ahead`
-        private MemoryStream line = new MemoryStream(); // one that has no end yet
+        private MemoryStream line = new MemoryStream(); // the start of an unfinished line
         private int next;
         private int end;
-        private long number; // of the request that was handed out last
+        private long number; // number of the last request handed out
 
         internal Lines(Stream stream, int descriptor, bool hasControl)
         {
@@ -33,7 +33,7 @@ namespace Whiskloop
             this.hasControl = hasControl;
         }
 
-        // Whether nobody waits for the activation that runs, as far as was looked.
+        // Whether nobody waits for the running activation, as far as lines were read.
         internal bool IsCancelled => cancelled.Contains(number);
 
         [StructLayout(LayoutKind.Sequential)]
@@ -47,7 +47,7 @@ namespace Whiskloop
         [DllImport("libc", EntryPoint = "poll", SetLastError = true)]
         private static extern int Poll(ref PollDescriptor one, UIntPtr count, int milliseconds);
 
-        // One request without its newline; null at the end of all.
+        // The next request without its newline. null: the input has ended.
         internal byte[] Next()
         {
             byte[] whole = ahead.Count > 0 ? ahead.Dequeue() : CutRequest();
@@ -66,7 +66,7 @@ namespace Whiskloop
             return whole;
         }
 
-        // Reads what is there, without waiting.
+        // Reads the available input without waiting.
         internal void LookAhead()
         {
             while (ahead.Count < AheadMax)
@@ -84,7 +84,7 @@ namespace Whiskloop
             }
         }
 
-        // Whether a line is no request; what it says is kept.
+        // Whether a line is a control line, not a request. Remembers what it cancels.
         private bool IsControl(byte[] whole)
         {
             long cancels;
@@ -104,7 +104,7 @@ namespace Whiskloop
             return true;
         }
 
-        // The next request of what was read; null: its end is not there yet.
+        // The next request among the bytes read. null: it is not complete yet.
         private byte[] CutRequest()
         {
             byte[] whole = Cut();
@@ -123,7 +123,7 @@ namespace Whiskloop
             return Poll(ref one, (UIntPtr)1, 0) == 1;
         }
 
-        // The next line of what was read; null: its end is not there yet.
+        // The next line among the bytes read. null: it is not complete yet.
         private byte[] Cut()
         {
             int newline = Array.IndexOf(bytes, (byte)'\n', next, end - next);
@@ -142,7 +142,7 @@ namespace Whiskloop
             return whole;
         }
 
-        // false: there is no more. All that was read is in `line`.
+        // false: the input has ended. All bytes that were read are in `line`.
         private bool Fill()
         {
             next = 0;

@@ -1,4 +1,4 @@
-// Metadata - what an activation brings beside its value, as variables of the environment.
+// Metadata - an activation's members other than its value, as environment variables.
 
 using System;
 using System.Collections.Generic;
@@ -16,13 +16,13 @@ namespace Whiskloop
             "api_host", "api_key", "traceparent", "tracestate",
         };
 
-        private const int OthersMax = 256; // and so many others, as in every language
+        private const int OthersMax = 256; // most other keys shown, as in every language
         private const int KeyMax = 1024; // characters
 
-        // What each variable was at the start; null: it was not there.
+        // What each variable was at the start; null: it was not set.
         private static readonly Dictionary<string, string> Before = new Dictionary<string, string>();
 
-        // Set the variables of this line, and take back those that only the line before had.
+        // Set the variables of this line, and restore those that only the line before had.
         internal static void Show(JsonElement request)
         {
             Dictionary<string, string> wanted = new Dictionary<string, string>();
@@ -68,7 +68,7 @@ namespace Whiskloop
             }
             catch (InvalidOperationException)
             {
-                return; // half a surrogate pair: no text, so no variable
+                return; // half a surrogate pair cannot be a variable
             }
             if (name.IndexOf('=') < 0 && name.IndexOf('\0') < 0 && text.IndexOf('\0') < 0)
             {
@@ -76,7 +76,7 @@ namespace Whiskloop
             }
         }
 
-        // The letters a to z only, in any locale.
+        // Converts only the letters a to z, in any locale.
         private static string Upper(string text)
         {
             StringBuilder upper = new StringBuilder(text);

@@ -1,4 +1,4 @@
-// Parts - parts of an answer: sent to the proxy as they come, kept in a shell.
+// Parts - parts of an answer: sent to the proxy at once, or kept in a shell.
 
 using System;
 using System.Collections;
@@ -16,11 +16,11 @@ namespace Whiskloop
     {
         private const int ListMax = 64 << 20; // bytes of parts that are kept
 
-        private readonly Action<byte[]> send; // null: there is nobody to send to
+        private readonly Action<byte[]> send; // null: in a shell, where parts are kept
         private readonly Lines lines;
         private readonly MemoryStream kept = new MemoryStream();
         private readonly CancellationTokenSource source = new CancellationTokenSource();
-        private bool isClosed; // what the action left running would send to the next caller
+        private bool isClosed; // then code that the action left running can send no more
 
         internal Parts(Lines lines, Action<byte[]> send)
         {
@@ -35,14 +35,14 @@ namespace Whiskloop
             return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Action<>);
         }
 
-        // What a method's parameter of that type gets.
+        // The argument for a method's parameter of that type.
         internal object ArgumentOf(Type type)
         {
             return type == typeof(CancellationToken) ? source.Token
                 : Generic(nameof(Sender), type.GetGenericArguments()[0]).Invoke(this, null);
         }
 
-        // All parts of a result that has some, by the type that the method declares; false: it has
+        // Takes all parts of a result, if the method's declared type has parts. false: it has
         // none.
         internal bool Take(object result, Type type)
         {
@@ -77,19 +77,19 @@ namespace Whiskloop
             }
             finally
             {
-                (result as IDisposable)?.Dispose(); // the method's own finally
+                (result as IDisposable)?.Dispose(); // runs the method's finally
             }
             return true;
         }
 
-        // The answer that is its parts alone.
+        // The answer when there is no result but the parts.
         internal byte[] End()
         {
             return send != null ? new[] { (byte)'+' }
                 : Encoding.UTF8.GetBytes("[").Concat(kept.ToArray()).Append((byte)']').ToArray();
         }
 
-        // No part leaves after this.
+        // No part is sent after this.
         internal void Close()
         {
             lock (kept)

@@ -10,24 +10,24 @@ namespace Whiskloop
 {
     internal static class Values
     {
-        private const int DepthMax = 1100; // the proxy lets 1024 pass; .NET's own bound would be 64
+        private const int DepthMax = 1100; // the proxy allows 1024; .NET's default is 64
         private const string Newtonsoft = "Newtonsoft.Json.Linq."; // JObject, JArray, JToken
 
-        // Letters stay letters: an answer may not be longer than what it echoes.
+        // Do not escape letters: an answer may not be longer than the argument that it echoes.
         private static readonly JsonSerializerOptions Options = new JsonSerializerOptions
         {
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             MaxDepth = DepthMax,
         };
 
-        // The document is never disposed of, so that the action may keep what it is given.
+        // The document is never disposed of, so that the action may keep its argument.
         internal static JsonElement Read(byte[] json)
         {
             return JsonDocument.Parse(new ReadOnlyMemory<byte>(json),
                                       new JsonDocumentOptions { MaxDepth = DepthMax }).RootElement;
         }
 
-        // The value as the type that the action's method takes.
+        // The value converted to the type that the action's method takes.
         internal static object As(JsonElement value, Type type)
         {
             if (type.IsAssignableFrom(typeof(JsonElement)))
@@ -36,7 +36,7 @@ namespace Whiskloop
             }
             if (type.FullName != null && type.FullName.StartsWith(Newtonsoft, StringComparison.Ordinal))
             {
-                // A library that the action brings along; Apache's actions are written for it.
+                // A library that the action includes. Apache's actions are written for it.
                 return type.GetMethod("Parse", new[] { typeof(string) })
                     .Invoke(null, new object[] { value.GetRawText() });
             }
@@ -58,7 +58,7 @@ namespace Whiskloop
             {
                 string text = ((JsonElement)result).GetRawText();
 
-                // As it came, byte for byte; but a newline would end the answer.
+                // Return the text unchanged, unless it has a newline, which would end the answer.
                 if (text.IndexOf('\n') < 0 && text.IndexOf('\r') < 0)
                 {
                     return Encoding.UTF8.GetBytes(text);
@@ -78,7 +78,7 @@ namespace Whiskloop
                 new Dictionary<string, string> { { "error", text } }, Options);
         }
 
-        // What is written instead of the ready line, for the client to read.
+        // The line that replaces the ready line, with a reason for the client.
         internal static byte[] Refusal(string text)
         {
             return JsonSerializer.SerializeToUtf8Bytes(
