@@ -1,12 +1,12 @@
 #!/bin/sh
 #
-# compile.sh - make a program of an action's Go source, once for each /init.
+# compile.sh - compile an action's Go source to a program, once for each /init.
 #
 #     compile.sh RUNTIME MAIN SRC BIN
 #
-# RUNTIME is this folder; the rest is as for any compiler (runtime/README.md). What lies in SRC
-# becomes BIN/exec. A package without a func main() gets one, which serves the function MAIN,
-# spelt with a capital: Apache's way. GOCACHE, GOFLAGS, GOPROXY and the like are heeded.
+# RUNTIME is this folder; the rest is as for any compiler (runtime/README.md). The package in SRC
+# becomes BIN/exec. A package without a func main() gets one that serves the function MAIN, with
+# a capital first letter as in Apache's runtime. GOCACHE, GOFLAGS, GOPROXY and the like work.
 
 set -eu
 
@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 
-# Say why it was not built: in Go's words, but for what they tell of main__.go, a file of ours.
+# Print why it was not built: Go's messages, except those about our own file main__.go.
 not_built() {
     [ -n "$said" ] || exit 1
     printf '%s\n' "$said" | sed -e '/^# exec$/d' -e '/main__\.go:.*: undefined: /d' \
@@ -31,11 +31,11 @@ not_built() {
 }
 
 command -v go >/dev/null || fail "go is not in PATH; it needs go 1.18 or newer (Debian package golang-go)"
-# "predict,train": {"predict", Predict}, {"train", Train},
+# For "predict,train": {"predict", Predict}, {"train", Train},
 functions=
 set -f
 IFS=,
-list=${main:-main}, # what is empty at the end is dropped
+list=${main:-main}, # an empty last field is dropped
 for name in $list; do
     name=$(printf '%s' "$name" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
     case $name in
@@ -49,16 +49,16 @@ set +f
 unset IFS
 
 cp -R "$src/." "$bin/"
-cd "$bin" # so that messages name files as their author does
+cd "$bin" # so that messages have the author's file names
 export GOCACHE="${GOCACHE:-$bin/.whiskloop/cache}" GOPATH="${GOPATH:-$bin/.whiskloop/path}"
 export GO111MODULE=on GOTOOLCHAIN=local
 mkdir -p .whiskloop
 [ -w "${TMPDIR:-/tmp}" ] || export TMPDIR="$bin/.whiskloop"
 
-# The go command passes over names that begin with "." or "_", and so does the pattern.
+# The go command ignores names that begin with "." or "_", and so does the shell pattern.
 set -- *.go
 [ -f "$1" ] || fail "there is no file *.go at the root"
-# Where it is 0, Go passes over a file that needs C. Packages often have another one for that case.
+# With CGO_ENABLED=0 Go ignores files that need C. Packages often have another file for that case.
 needs_c='^import "C"'
 if [ -n "${CGO_ENABLED:-}" ]; then
     :
@@ -76,7 +76,7 @@ fi
 language=$(go env GOVERSION | sed -n 's/^[^0-9]*\(1\.[0-9]*\).*/\1/p')
 [ -f go.mod ] || printf 'module exec\n\ngo %s\n' "${language:-1.18}" > go.mod
 if [ -f vendor/modules.txt ]; then
-    # In a workspace Go does not look into vendor/. So the package goes there, too.
+    # In workspace mode Go does not look into vendor/. So put the package there.
     if [ ! -d vendor/openwhisk ]; then
         mkdir vendor/openwhisk
         cp "$runtime"/openwhisk/*.go vendor/openwhisk/
@@ -85,7 +85,7 @@ if [ -f vendor/modules.txt ]; then
     fi
     mode=-mod=vendor GOWORK=off
 else
-    # A workspace: the package is found without a word of it in the action's own go.mod. From Go 1.21 on its version must
+    # A workspace: Go finds the package without an entry in the action's own go.mod. From Go 1.21 on its version must
     # be no lower than its modules'. Go before that has no check, and refuses a version of three numbers.
     version=$(sed -n 's/^go[[:space:]]\{1,\}\([0-9][0-9a-z.]*\).*/\1/p' go.mod | head -n 1)
     case $language,$version in
@@ -96,12 +96,12 @@ else
     mode=-mod=readonly GOWORK=$bin/.whiskloop/go.work
 fi
 export GOWORK
-# Go's words go into a variable, because a file would lose them where the disk is full.
+# Keep Go's messages in a variable, because a file would lose them on a full disk.
 said=$(go build "$mode" -o exec . 2>&1) || not_built "$@"
 [ -z "$said" ] || printf '%s\n' "$said" >&2
-# Of another package Go makes an archive, and no program.
+# For a package other than main, Go writes an archive instead of a program.
 [ "$(head -c 7 exec)" != '!<arch>' ] ||
     fail "$1: $(sed -n 's/^\(package [A-Za-z0-9_]*\).*/\1/p' "$1" | head -n 1) must be package main"
-# Go keeps what it has fetched read-only.
+# Go makes the files that it fetches read-only.
 chmod -R u+w .whiskloop
 rm -rf .whiskloop

@@ -14,8 +14,8 @@
 //		})
 //	}
 //
-// What it speaks is in runtime/README.md, The line protocol. What is printed to os.Stdout and
-// os.Stderr is the activation's log.
+// runtime/README.md describes the protocol (The line protocol). The activation's log is what is
+// printed to os.Stdout and os.Stderr.
 package openwhisk
 
 import (
@@ -35,7 +35,7 @@ import (
 
 const (
 	ready     = `{"ok":true,"pipeline":64,"parts":true,"control":true}` + "\n"
-	keptFdMin = 100 // out of the way of programs that count on small numbers
+	keptFdMin = 100 // our descriptors are above this: programs may count on small numbers
 )
 
 var (
@@ -43,7 +43,7 @@ var (
 	announces      = os.Getenv("__OW_WAIT_FOR_ACK") != ""
 )
 
-// Before the action's own packages are set up: what they print is log already.
+// Runs before the init functions of the action's packages, so that what they print is log, too.
 func init() {
 	var err error
 
@@ -57,18 +57,18 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// Start calls the function for each activation with its argument, an object or an array. What it
-// returns is the answer; an error is logged and answered as {"error": "..."}. Start does not return.
+// Start calls the function for each activation with its argument, an object or an array. The
+// result is the answer; an error is logged and answered as {"error": "..."}. Start does not return.
 func Start(handler func(event json.RawMessage) (json.RawMessage, error)) {
 	Serve(handler)
 }
 
-// Serve does the same for a function of any type func(T) R or func(T) (R, error), where T can hold
-// the argument's JSON and R be told as JSON, as map[string]interface{} and []interface{} can.
+// Serve does the same for a function of any type func(T) R or func(T) (R, error), if encoding/json
+// can decode the argument into T and encode R, such as map[string]interface{} or []interface{}.
 //
-// Before T it may take a context.Context, which is done once the caller has left, and after T what
-// sends a part of the answer: a func(P) error or func(P), or a chan<- P. The first returns
-// context.Canceled once the caller has left.
+// Before T the function may take a context.Context, which is done once the caller has left. After T
+// it may take a func(P) error, a func(P) or a chan<- P, which sends a part of the answer. The
+// func(P) error returns context.Canceled once the caller has left.
 func Serve(function interface{}) {
 	ServeFunctions(Functions{{"main", function}})
 }
@@ -79,7 +79,7 @@ type Functions []struct {
 	Function interface{}
 }
 
-// ServeFunctions serves several functions: the member "method" of an activation names one.
+// ServeFunctions serves several functions: an activation's member "method" names the one to call.
 func ServeFunctions(functions Functions) {
 	var handlers []handler
 
@@ -102,11 +102,11 @@ func ServeFunctions(functions Functions) {
 	os.Exit(0)
 }
 
-// One function, and what it takes.
+// One function, and its parameters.
 type handler struct {
 	name    string
-	takes   bool // a context, or what sends parts
-	inParts bool // the latter
+	takes   bool // it takes a context, or a parameter that sends parts
+	inParts bool // it takes a parameter that sends parts
 	call    func(event json.RawMessage, ctx context.Context, send func(interface{}) error) (json.RawMessage, error)
 }
 
@@ -156,7 +156,7 @@ func choose(handlers []handler, members map[string]json.RawMessage) (handler, er
 	err := json.Unmarshal(method, &name)
 	for _, one := range handlers {
 		if err == nil && one.name == name {
-			delete(members, "method") // it is no metadata then
+			delete(members, "method") // it is not metadata
 			return one, nil
 		}
 		names = append(names, one.name)
@@ -200,7 +200,7 @@ func finish(result json.RawMessage, err error) []byte {
 	return oneLine(result)
 }
 
-// JSON without newlines, whatever the handler took it from.
+// The JSON without newlines. The handler may have got it from anywhere.
 func oneLine(result json.RawMessage) []byte {
 	var compact bytes.Buffer
 
@@ -214,11 +214,11 @@ func oneLine(result json.RawMessage) []byte {
 	if bytes.IndexByte(result, '\n') < 0 && bytes.IndexByte(result, '\r') < 0 {
 		return result
 	}
-	_ = json.Compact(&compact, result) // it is valid
+	_ = json.Compact(&compact, result) // cannot fail: it is valid JSON
 	return compact.Bytes()
 }
 
-// As json.Marshal, but < > & stay as they are: an echo may not grow.
+// Like json.Marshal, but without escapes for < > &, so that an echo does not grow.
 func encode(value interface{}) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -237,7 +237,7 @@ var (
 	contextType = reflect.TypeOf((*context.Context)(nil)).Elem()
 )
 
-// Whether parts of a function's answer can be sent by a parameter of this type.
+// Whether a parameter of this type can send parts of the function's answer.
 func sendsParts(kind reflect.Type) bool {
 	if kind.Kind() == reflect.Chan {
 		return kind.ChanDir()&reflect.SendDir != 0
@@ -258,7 +258,7 @@ func handlerOf(function interface{}) (handler, error) {
 	if kind == nil || kind.Kind() != reflect.Func || kind.IsVariadic() {
 		return handler{}, wrong
 	}
-	at := 0 // of T
+	at := 0 // index of T among the parameters
 	if kind.NumIn() > 1 && kind.In(0) == contextType {
 		at = 1
 	}
@@ -321,11 +321,11 @@ var platform = map[string]bool{
 }
 
 const (
-	othersMax = 256  // and so many others, as in every language
+	othersMax = 256  // most other keys shown, as in every language
 	keyMax    = 1024 // bytes
 )
 
-// What each variable was before an activation set it; nil: it was not there.
+// What each variable was before an activation set it; nil: it was not set.
 type variables map[string]*string
 
 func upper(text string) string {
@@ -347,7 +347,7 @@ func textOf(value json.RawMessage) string {
 	if json.Unmarshal(value, &text) == nil {
 		return text
 	}
-	_ = json.Compact(&compact, value) // it is a part of what is valid
+	_ = json.Compact(&compact, value) // cannot fail: it is a part of valid JSON
 	return compact.String()
 }
 
@@ -381,7 +381,7 @@ func (seen variables) set(members map[string]json.RawMessage) {
 				seen[name] = &before
 			}
 		}
-		_ = os.Setenv(name, text) // refused for what cannot be a variable
+		_ = os.Setenv(name, text) // fails for names that no variable can have
 	}
 }
 
@@ -395,7 +395,7 @@ func fcntl(fd, command, argument int) (int, error) {
 	return int(result), nil
 }
 
-// A copy that no program which the action starts inherits.
+// A copy that programs started by the action do not inherit.
 func keepAway(fd int, name string) (*os.File, error) {
 	kept, err := fcntl(fd, syscall.F_DUPFD_CLOEXEC, keptFdMin)
 	if err != nil {
@@ -404,7 +404,7 @@ func keepAway(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(kept), name), nil
 }
 
-// Under a proxy answers leave on 3 and 1 is log; in a shell answers are what stdout is for.
+// Under a proxy, answers go to 3 and 1 is log. In a shell, answers go to stdout.
 func arrange() (lines, answers *os.File, err error) {
 	flags, flagsErr := fcntl(3, syscall.F_GETFL, 0)
 	onFd3 := announces && flagsErr == nil && flags&syscall.O_ACCMODE != syscall.O_RDONLY

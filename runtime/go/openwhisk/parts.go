@@ -1,6 +1,6 @@
 package openwhisk
 
-// Answers in parts: runtime/README.md has the lines.
+// Answers in parts: runtime/README.md describes the lines.
 
 import (
 	"bufio"
@@ -16,12 +16,12 @@ import (
 
 const (
 	aheadMax = 256      // lines that are read ahead; the proxy writes no more than 64
-	listMax  = 64 << 20 // bytes of parts that are kept, where there is nobody to send them to
+	listMax  = 64 << 20 // most bytes of parts that are kept in a shell
 
 	cancelWord = "cancel " // a control line begins with it
 )
 
-// A line as it came. Control lines name it by its number.
+// A line as it was read. Control lines refer to it by its number.
 type request struct {
 	line   []byte
 	err    error
@@ -34,12 +34,12 @@ func isControl(line []byte) bool {
 	return announces && bytes.HasPrefix(line, []byte(cancelWord))
 }
 
-// Lines as they come, read by a goroutine of its own, which sees control lines while a function
+// Lines as they come. A goroutine reads them, so that control lines are seen while a function
 // runs.
 func readAhead(in *bufio.Reader) func() request {
 	var (
 		lock    sync.Mutex
-		cancels = map[int]context.CancelFunc{} // of what was read and is not over
+		cancels = map[int]context.CancelFunc{} // for requests that were read and are not answered
 		last    request
 	)
 	requests := make(chan request, aheadMax)
@@ -87,8 +87,8 @@ func readAhead(in *bufio.Reader) func() request {
 type parts struct {
 	sync.Mutex
 	ctx    context.Context
-	isOver bool         // what the function left running would send to the next caller
-	kept   bytes.Buffer // in a shell, where answers are their list
+	isOver bool         // then goroutines that the function left running can send no more
+	kept   bytes.Buffer // in a shell, where the answer is a list of the parts
 }
 
 func (p *parts) send(value interface{}) error {
@@ -120,7 +120,7 @@ func (p *parts) send(value interface{}) error {
 	return nil
 }
 
-// encode() leaves newlines where a json.RawMessage has them.
+// encode() leaves newlines that are inside a json.RawMessage.
 func oneLinePart(text []byte) []byte {
 	var compact bytes.Buffer
 
@@ -150,7 +150,7 @@ func answerInParts(function handler, argument json.RawMessage, ctx context.Conte
 	return append(append([]byte{'['}, bytes.TrimPrefix(sent.kept.Bytes(), []byte{','})...), ']')
 }
 
-// What sends parts, as the function takes it; end waits until all are sent.
+// The sender in the form of the function's parameter. end waits until all parts are sent.
 func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.Value, end func() error) {
 	if kind.Kind() == reflect.Func {
 		return reflect.MakeFunc(kind, func(arguments []reflect.Value) []reflect.Value {
@@ -176,7 +176,7 @@ func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.V
 				return
 			}
 			if err := send(part.Interface()); first == nil {
-				first = err // the rest is taken and dropped, so that the function does not hang
+				first = err // receive and drop further parts, so that the function does not hang
 			}
 		}
 	}()
@@ -186,7 +186,7 @@ func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.V
 	}
 }
 
-// The function may have closed it.
+// The function may have closed the channel already.
 func closeOnce(channel reflect.Value) {
 	defer func() { _ = recover() }()
 	channel.Close()

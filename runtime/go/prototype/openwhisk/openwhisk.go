@@ -1,5 +1,5 @@
-// Package openwhisk is the package of the same name by the path under which the first prototype of
-// the Go runtime had it, so that its examples compile as they are.
+// Package openwhisk is the same package under the import path of the first prototype of Apache's
+// Go runtime, so that its examples compile unchanged.
 package openwhisk
 
 import (
@@ -7,7 +7,7 @@ import (
 	"openwhisk"
 )
 
-// Start is Start of the package that the path "openwhisk" names.
+// Start is the Start of package "openwhisk".
 func Start(handler func(event json.RawMessage) (json.RawMessage, error)) {
 	openwhisk.Start(handler)
 }
