@@ -1,11 +1,11 @@
 #!/bin/sh
 #
-# compile.sh - make classes of an action's source, or take its classes or its jar as they are.
+# compile.sh - compile an action's Java source to classes, or use its classes or its jar as they are.
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
-# RUNTIME is this folder, LIBRARY the one of launcher.jar; the rest is as for any compiler
-# (runtime/README.md). BIN/exec starts what was made.
+# RUNTIME is this folder, LIBRARY the folder of launcher.jar; the rest is as for any compiler
+# (runtime/README.md). BIN/exec starts the result.
 
 set -eu
 
@@ -25,8 +25,8 @@ cp -R "$src/." "$bin/"
 [ -z "${WHISKLOOP_INSPECT_PORT:-}" ] || unset JAVA_TOOL_OPTIONS # the debugger is for the action
 name=$(java -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
     -cp "$library/launcher.jar:$gson" whiskloop.Compile "$main" "$bin")
-# All that it starts with comes along, by paths from where it lies: what -compile makes is started in
-# another folder, and perhaps where whiskloop is installed elsewhere or not at all.
+# Copy everything that the start needs, and use paths relative to exec: the result of -compile is
+# started in another folder, possibly where whiskloop is elsewhere or not installed.
 mkdir -p "$bin/.whiskloop"
 cp "$runtime/launch.sh" "$library/launcher.jar" "$gson" "$bin/.whiskloop/"
 cat > "$bin/exec" <<END

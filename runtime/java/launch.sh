@@ -1,11 +1,11 @@
 #!/bin/sh
 #
-# launch.sh - put the descriptors in order, which Java cannot, and become the launcher.
+# launch.sh - arrange the descriptors, which Java cannot, and exec the launcher.
 #
 #     launch.sh CLASSPATH FOLDER MAIN
 #
-# Lines come on 4, answers leave on 3, and 0 is for the action: empty. In a shell, where nobody waits
-# for a ready line, answers are what stdout is for. JAVA_OPTS holds more options for java.
+# Lines come on 4, answers leave on 3, and 0 is empty for the action. In a shell, where nobody waits
+# for a ready line, answers go to stdout. JAVA_OPTS holds more options for java.
 
 exec 4<&0 </dev/null
 if [ -z "${__OW_WAIT_FOR_ACK:-}" ]; then

@@ -20,11 +20,11 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The user's class, found by what /init calls main: "Class", "package.Class" or "Class#method".
+ * The user's class, found by the main of the /init: "Class", "package.Class" or "Class#method".
  *
- * <p>The method is public static, named main unless something else is said, and takes a JsonObject,
- * a JsonArray (both, by two methods) or a JsonElement; and, if it wants, a Consumer that takes
- * parts of the answer.
+ * <p>The method is public static and named main unless the /init names another. It takes a JsonObject,
+ * a JsonArray (two methods may take both kinds) or a JsonElement, and optionally a Consumer that
+ * takes parts of the answer.
  */
 final class Action {
     static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
@@ -41,7 +41,7 @@ final class Action {
         className = hash >= 0 ? main.substring(0, hash) : main;
     }
 
-    /** What a Mac adds to its zips: no source, class or jar, whatever it is called. */
+    /** Whether a Mac added the file to its zip: then it is no source, class or jar, whatever its name. */
     static boolean isOfMac(Path path) {
         return path.startsWith("__MACOSX") || path.getFileName().toString().startsWith("._");
     }
@@ -77,13 +77,13 @@ final class Action {
         return path.toUri().toURL();
     }
 
-    /** What a compiler needs to know of the same jars. */
+    /** The same jars as a class path, for the compiler. */
     static String classPathText(Path folder) throws IOException {
         return Stream.concat(Stream.of(System.getProperty("java.class.path")),
                 jars(folder).stream().map(Path::toString)).collect(Collectors.joining(File.pathSeparator));
     }
 
-    /** The method for an argument of that kind, null when there is none. */
+    /** The method for an argument of that kind; null if there is none. */
     static Method method(Class<?> type, String name, Class<?> kind) {
         Class<?>[][] lists = {{kind}, {kind, Consumer.class}, {JsonElement.class}, {JsonElement.class, Consumer.class}};
 
@@ -103,8 +103,8 @@ final class Action {
     }
 
     /**
-     * One or several: "Class", "Class#predict,train". In a list a name without "#" is a method of
-     * the class before it.
+     * One method, or several: "Class", "Class#predict,train". In a list, a name without "#" is a method
+     * of the class before it.
      */
     static List<Action> all(Path folder, String main) throws IOException {
         List<Action> all = new ArrayList<>();
@@ -115,7 +115,7 @@ final class Action {
         return all;
     }
 
-    /** All as "Class#method" if there are several. */
+    /** Each as "Class#method", if there are several. */
     static List<String> names(String main) {
         List<String> names = new ArrayList<>();
         String type = "Main";
@@ -134,7 +134,7 @@ final class Action {
         return names;
     }
 
-    /** The class, which has a method that can be called. Its static part runs only if asked to. */
+    /** The class, if it has a method that can be called. Its static part runs only if asked to. */
     Class<?> find(boolean runs) throws ReflectiveOperationException {
         Class<?> type = Class.forName(className, runs, loader);
 
@@ -147,7 +147,7 @@ final class Action {
                 + "(com.google.gson.JsonObject), public and static" + found(type));
     }
 
-    /** The methods of that name which will not do, as their author wrote them. */
+    /** The methods of that name that do not fit, with the signatures that their author wrote. */
     private String found(Class<?> type) {
         String found = Stream.of(type.getDeclaredMethods()).filter(method -> method.getName().equals(methodName))
                 .map(Method::toGenericString).sorted().collect(Collectors.joining(", "));
@@ -155,7 +155,7 @@ final class Action {
         return found.isEmpty() ? "" : "; found: " + found;
     }
 
-    /** Whether the class has a method of that name, whatever it takes. */
+    /** Whether the class has a method of that name, with any parameters. */
     boolean hasName() throws ReflectiveOperationException {
         return Stream.of(Class.forName(className, false, loader).getDeclaredMethods())
                 .anyMatch(method -> method.getName().equals(methodName));

@@ -16,18 +16,18 @@ import javax.tools.SimpleJavaFileObject;
 import javax.tools.ToolProvider;
 
 /**
- * Once for each /init: makes classes of the source that lies in a folder, and sees whether the
- * action's is there.
+ * Runs once for each /init: compiles the source in a folder to classes, and checks that the
+ * action's class is there.
  *
- * <p>Compile MAIN FOLDER: the sources lie in FOLDER, where the classes go, too. Prints the name of
- * the class, and of its method if one was named.
+ * <p>Compile MAIN FOLDER: the sources are in FOLDER, and the classes go there, too. Prints the name
+ * of the class, and of its method if one was named.
  */
 final class Compile {
-    private static final int FOR_CLIENT = 3; // exit status: what was said is in the reply, too
-    private static final int NAMES_MAX = 8; // of classes, in a message
+    private static final int FOR_CLIENT = 3; // exit status: the message is for the reply, too
+    private static final int NAMES_MAX = 8; // most classes named in a message
     private static final int CLASS_MAGIC = 0xcafebabe;
 
-    /** A source file, whatever its name: text that came alone has only the one that we gave it. */
+    /** A source file of any name: a single source comes with a name that we gave it. */
     private static final class Source extends SimpleJavaFileObject {
         private final Path path;
         private final boolean isAlone;
@@ -79,7 +79,7 @@ final class Compile {
                 action.find(false);
             }
         } catch (ReflectiveOperationException | LinkageError e) {
-            // In these words the suite of Java wants it, in the reply to whoever named it.
+            // The tests of Apache's Java runtime want these words, in the reply to a client that named the class.
             System.err.println("Exception in thread \"main\" " + e + (isNamed ? "" : choice(folder)));
             System.exit(isNamed ? FOR_CLIENT : 1);
         }
@@ -91,7 +91,7 @@ final class Compile {
         System.exit(1);
     }
 
-    /** The rest is a matter of finding the class; quotes and blanks would end up in a script. */
+    /** Refuses only characters that would break the script. The class is looked for later. */
     private static boolean isName(String main) {
         return main.chars().allMatch(c -> c > ' ' && c != '\'' && c != '/' && c != '\\');
     }
@@ -104,7 +104,7 @@ final class Compile {
         }
     }
 
-    /** A class that came alone was stored as source: it tells its name itself. */
+    /** A single class was stored as source. Its own bytes hold its name. */
     private static void moveClass(Path folder) throws IOException {
         Path path = folder.resolve("Main.java");
         byte[] bytes;
@@ -154,7 +154,7 @@ final class Compile {
         }
     }
 
-    /** The classes at the top, by name. */
+    /** The names of the top-level classes. */
     private static List<String> topLevel(Path folder) throws IOException {
         List<String> names = new ArrayList<>();
 
@@ -169,8 +169,8 @@ final class Compile {
     }
 
     /**
-     * Nobody named the class: Main, else the only one at the top that will do; or, for what is said
-     * of it, the only one with a method of that name. method: "" or "#" and its name.
+     * The class when nobody named one: Main, else the only top-level class that fits. For the error
+     * message, else the only one with a method of that name. method: "" or "#" and its name.
      */
     private static String only(Path folder, String method) throws IOException {
         List<String> all = topLevel(folder);
@@ -192,7 +192,7 @@ final class Compile {
         return found.size() == 1 ? found.get(0) : "Main";
     }
 
-    /** The classes at the top that have a method of that name. */
+    /** The top-level classes that have a method of that name. */
     private static List<String> named(Path folder, String method) throws IOException {
         List<String> names = new ArrayList<>();
 
@@ -208,7 +208,7 @@ final class Compile {
         return names;
     }
 
-    /** Which classes somebody could have named, if there are several; or those that have no main. */
+    /** A hint: the classes to choose from if there are several, or the classes if none has a main. */
     private static String choice(Path folder) throws IOException {
         List<String> names = named(folder, "");
         List<String> all = topLevel(folder);

@@ -30,8 +30,8 @@ import java.util.concurrent.CancellationException;
 /**
  * Loads an action once, then answers lines: runtime/README.md, The line protocol.
  *
- * <p>Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3; launch.sh has
- * arranged that, as Java cannot.
+ * <p>Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3. launch.sh arranges
+ * that, because Java cannot.
  */
 final class Launcher {
     private static final String READY = "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}\n";
@@ -39,17 +39,17 @@ final class Launcher {
     /** Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
     private static final Set<String> PLATFORM = Set.of("namespace", "action_name", "action_version",
             "activation_id", "transaction_id", "deadline", "api_host", "api_key", "traceparent", "tracestate");
-    private static final int OTHERS_MAX = 256; // and so many others, as in every language
+    private static final int OTHERS_MAX = 256; // most other keys shown, as in every language
     private static final int KEY_MAX = 1024; // characters
 
     private final TypeAdapter<JsonElement> json = new Gson().getAdapter(JsonElement.class);
     private final Map<String, String> environment = writableEnvironment();
-    private final Map<String, String> before = new HashMap<>(); // null: it was not there
+    private final Map<String, String> before = new HashMap<>(); // null: it was not set
     private final OutputStream answers;
     private final Lines lines;
     private final boolean sendsParts;
     private final Map<String, Function> functions = new LinkedHashMap<>(); // the first is the default
-    private boolean isRunning; // read by the hook, in a thread that starts afterwards
+    private boolean isRunning; // read by the shutdown hook, whose thread starts later
 
     /** One function: a method for each kind of argument. */
     private static final class Function {
@@ -81,7 +81,7 @@ final class Launcher {
         String wait = System.getenv("__OW_WAIT_FOR_ACK");
         boolean waits = wait != null && !wait.isEmpty();
 
-        // Text is UTF-8 in any locale, and each printed line is in the log at once.
+        // Text is UTF-8 in any locale, and each printed line reaches the log at once.
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
         try (OutputStream answers = new FileOutputStream("/proc/self/fd/3");
@@ -103,7 +103,7 @@ final class Launcher {
             }
             launcher.serve();
         }
-        System.exit(0); // threads of the action do not hold us back
+        System.exit(0); // do not wait for threads of the action
     }
 
     private void serve() throws IOException {
@@ -128,7 +128,7 @@ final class Launcher {
 
     private static void flush() {
         for (PrintStream log : new PrintStream[] {System.out, System.err}) {
-            if (log != null) { // the action may set it so
+            if (log != null) { // the action may have set it to null
                 log.flush();
             }
         }
@@ -184,7 +184,7 @@ final class Launcher {
         return call(function, argument);
     }
 
-    /** Of several functions the member "method" chooses; null: there is none of that name. */
+    /** The function that the member "method" names. */
     private Function choose(JsonObject line) {
         JsonElement method = line.get("method");
 
@@ -195,7 +195,7 @@ final class Launcher {
                 || !functions.containsKey(method.getAsString())) {
             return null;
         }
-        line.remove("method"); // it is no metadata then
+        line.remove("method"); // it is not metadata
         return functions.get(method.getAsString());
     }
 
@@ -236,7 +236,7 @@ final class Launcher {
         return json((JsonElement) result);
     }
 
-    /** As JSON has it: toString() writes NaN and infinity, too. */
+    /** Valid JSON. toString() would write NaN and infinity. */
     String json(JsonElement element) throws IOException {
         StringWriter text = new StringWriter();
 
@@ -248,7 +248,7 @@ final class Launcher {
         return sendsParts;
     }
 
-    /** Sends a part; false: there is nobody to send it to, as in a shell. */
+    /** Sends a part. false: nobody receives parts, as in a shell. */
     boolean send(String part) throws IOException {
         if (sendsParts) {
             flush();
@@ -261,7 +261,7 @@ final class Launcher {
         return sendsParts;
     }
 
-    // ---- the environment, which Java does not let anybody change ----
+    // ---- the environment, which Java lets nobody change ----
 
     @SuppressWarnings("unchecked")
     private static Map<String, String> writableEnvironment() {
@@ -325,7 +325,7 @@ final class Launcher {
         }
     }
 
-    /** The letters a to z only, in any locale. */
+    /** Converts only the letters a to z, in any locale. */
     private static String upper(String text) {
         StringBuilder upper = new StringBuilder(text);
 
@@ -342,9 +342,9 @@ final class Launcher {
     // ---- System.exit() ----
 
     /**
-     * The suite of Java wants an answer when an action calls System.exit(). It has one, and the
-     * process ends all the same: the next activation has a new one. A signal also comes here; then
-     * nobody has called.
+     * The tests of Apache's Java runtime want an answer when an action calls System.exit(). This sends
+     * one, and the process ends all the same: the next activation gets a new process. A signal also
+     * runs this hook, but then nobody has called System.exit().
      */
     private void explainExit() {
         boolean called = Thread.getAllStackTraces().values().stream().flatMap(Arrays::stream)
@@ -359,7 +359,7 @@ final class Launcher {
         try {
             write(error("the action called System.exit"));
         } catch (IOException e) {
-            return; // there is nobody left to tell
+            return; // nobody reads the answer any more
         }
     }
 }

@@ -9,27 +9,27 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.Set;
 
-/** Requests as they come, and which of them are cancelled: control lines say so. */
+/** Requests as they come, and which of them are cancelled by control lines. */
 final class Lines {
     private static final int AHEAD_MAX = 256; // lines; the proxy writes no more than 64
     private static final String CANCEL = "cancel ";
 
     private final InputStream in;
-    private final boolean hasControl; // a shell writes no control lines
-    private final byte[] bytes = new byte[1 << 16]; // what was read
+    private final boolean hasControl; // false in a shell, which writes no control lines
+    private final byte[] bytes = new byte[1 << 16]; // bytes that were read
     private int nextByte;
     private int endOfBytes;
-    private ByteArrayOutputStream line = new ByteArrayOutputStream(1024); // one that has no end yet
+    private ByteArrayOutputStream line = new ByteArrayOutputStream(1024); // start of an unfinished line
     private final Deque<byte[]> ahead = new ArrayDeque<>();
     private final Set<Long> cancelled = new HashSet<>(); // of this request and those in `ahead`
-    private long number; // of the request that was handed out last
+    private long number; // number of the last request handed out
 
     Lines(InputStream in, boolean hasControl) {
         this.in = in;
         this.hasControl = hasControl;
     }
 
-    /** One request without its newline; null at the end of all. */
+    /** The next request without its newline. null: the input has ended. */
     byte[] next() throws IOException {
         byte[] next = ahead.poll();
 
@@ -48,12 +48,12 @@ final class Lines {
         return next;
     }
 
-    /** Whether nobody waits for the activation that runs, as far as was looked. */
+    /** Whether nobody waits for the running activation, as far as lines were read. */
     boolean isCancelled() {
         return cancelled.contains(number);
     }
 
-    /** Reads what is there, without waiting. */
+    /** Reads the available input without waiting. */
     void lookAhead() throws IOException {
         while (ahead.size() < AHEAD_MAX) {
             byte[] next = cut();
@@ -67,7 +67,7 @@ final class Lines {
         }
     }
 
-    /** Whether a line is no request; what it says is kept. */
+    /** Whether a line is a control line, not a request. Remembers what it cancels. */
     private boolean isControl(byte[] next) {
         String text = hasControl && next.length < 32 && next.length > 0 && next[0] == 'c'
                 ? new String(next, StandardCharsets.ISO_8859_1) : "";
@@ -79,7 +79,7 @@ final class Lines {
         return is;
     }
 
-    /** The next line of what was read; null: its end is not there yet. */
+    /** The next line among the bytes read. null: it is not complete yet. */
     private byte[] cut() {
         int from = nextByte;
         byte[] whole = null;
@@ -96,7 +96,7 @@ final class Lines {
         return whole;
     }
 
-    /** false: there is no more. All that was read is in `line`. */
+    /** false: the input has ended. All bytes that were read are in `line`. */
     private boolean fill() throws IOException {
         nextByte = 0;
         endOfBytes = Math.max(in.read(bytes), 0);

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import java.util.stream.BaseStream;
 
 /**
- * Parts of an answer: what the action gives this consumer, or what the Iterator or Stream gives
- * that it returns. Sent at once, or kept in a shell. Once the caller has left accept() throws a
+ * Parts of an answer: what the action gives this consumer, or what the Iterator or Stream that it
+ * returns produces. Sent at once, or kept in a shell. Once the caller has left, accept() throws a
  * CancellationException.
  */
 final class Parts implements Consumer<Object> {
@@ -18,7 +18,7 @@ final class Parts implements Consumer<Object> {
 
     private final Launcher launcher;
     private StringBuilder kept;
-    private boolean isClosed; // what the action left running would send to the next caller
+    private boolean isClosed; // then threads that the action left running can send no more
 
     Parts(Launcher launcher) {
         this.launcher = launcher;
@@ -54,10 +54,10 @@ final class Parts implements Consumer<Object> {
         kept.append(kept.length() == 0 ? "" : ",").append(part);
     }
 
-    /** Takes all parts of a result that has some; false: it has none. */
+    /** Takes all parts of a result that has parts. false: it has none. */
     boolean take(Object result) {
         if (result instanceof BaseStream) {
-            try (BaseStream<?, ?> stream = (BaseStream<?, ?>) result) { // its onClose() runs
+            try (BaseStream<?, ?> stream = (BaseStream<?, ?>) result) { // so that its onClose() runs
                 stream.iterator().forEachRemaining(this);
             }
         } else if (result instanceof Iterator) {
@@ -68,12 +68,12 @@ final class Parts implements Consumer<Object> {
         return true;
     }
 
-    /** No part leaves after this. */
+    /** No part is sent after this. */
     synchronized void close() {
         isClosed = true;
     }
 
-    /** The answer that is its parts alone; no part leaves after this. */
+    /** The answer when there is no result but the parts. No part is sent after this. */
     String end() {
         close();
         return launcher.hasProxy() ? "+" : "[" + (kept == null ? "" : kept) + "]";
