@@ -2,16 +2,16 @@
 --
 -- Started by launcher.sh, in the action's folder: lines come in on descriptor 8 and answers leave on
 -- 9; ../README.md has the protocol. The function is a global, or a member of the table that the file
--- returns. It gets and returns tables; null is the value `null`, a global. Lua has one type for lists
--- and objects: a table that is empty is answered as {}.
+-- returns. It gets and returns tables. JSON's null is the global `null`. Lua has one type for lists
+-- and objects, so an empty table is answered as {}.
 --
--- Nothing but the interpreter: Lua's own library can neither read JSON nor set a variable, so the
--- first is here, and os.getenv knows of the metadata. Child processes do not see them.
+-- Uses only the interpreter. Lua's own library can neither read JSON nor set a variable, so a JSON
+-- reader is here, and os.getenv is replaced to return the metadata. Child processes do not get it.
 
 local PIPELINE = 64 -- lines that may be written ahead of the answers
-local DEPTH_MAX = 1100 -- the proxy lets 1024 pass; Lua's own stack bounds calls at 200 in C only
+local DEPTH_MAX = 1100 -- the proxy allows 1024; Lua's limit of 200 nested calls is for C functions only
 
--- An action whose global is called `type` or `table` has put it in the place of Lua's own.
+-- Copies, because the action may define globals that are called `type` or `table`.
 local debug, error, io, ipairs, loadfile, math, os, pairs, pcall, setmetatable, table, tonumber, tostring, type, utf8, xpcall =
   debug, error, io, ipairs, loadfile, math, os, pairs, pcall, setmetatable, table, tonumber, tostring, type, utf8, xpcall
 local stdout, stderr = io.stdout, io.stderr
@@ -33,7 +33,7 @@ local function skip(text, at)
   return text:find("[^ \t\r\n]", at) or #text + 1
 end
 
--- at: behind the "\u" of an escape; the character and where it ends.
+-- at: behind the "\u" of an escape. Returns the character and where it ends.
 local function decode_code(text, at)
   local code = tonumber(text:match("^%x%x%x%x", at) or fault(text, at), 16)
   at = at + 4
@@ -49,7 +49,7 @@ local function decode_code(text, at)
   return utf8.char(code), at
 end
 
--- at: behind the opening quote. In runs, as most texts have few escapes.
+-- at: behind the opening quote. Copies runs of plain characters, because most texts have few escapes.
 local function decode_string(text, at)
   local pieces = {}
   while true do
@@ -84,7 +84,7 @@ local function decode_number(text, at)
   return tonumber(digits) or fault(text, at), at + #digits
 end
 
--- What lists and objects have in common. at: behind the opening bracket; item: reads one into the
+-- The common part of lists and objects. at: behind the opening bracket; item: reads one item into the
 -- table and returns where it ends.
 local function decode_items(text, at, depth, close, item)
   local items = {}
@@ -189,7 +189,7 @@ local function encode_number(number)
   if math.type(number) == "integer" then
     return ("%d"):format(number)
   end
-  for _, form in ipairs({ "%.15g", "%.16g" }) do -- the shortest that is the same number: an echo may not grow
+  for _, form in ipairs({ "%.15g", "%.16g" }) do -- the shortest that reads back the same, so that an echo does not grow
     local text = form:format(number)
     if tonumber(text) == number then
       return text
@@ -198,9 +198,9 @@ local function encode_number(number)
   return ("%.17g"):format(number)
 end
 
-local SPARSE_MIN = 10 -- a list as long as this may have any number of holes
+local SPARSE_MIN = 10 -- a list up to this length may have any number of holes
 
--- How many elements a table has that is a list, holes counted; nil: it is an object, all its keys are texts.
+-- The length of a table that is a list, holes counted. nil: it is an object, and all its keys are strings.
 local function list_length(value)
   local length, n, packed = #value, 0, nil
   if length == 0 then
@@ -210,7 +210,7 @@ local function list_length(value)
     if math.type(key) == "integer" and key > 0 then
       n, length = n + 1, math.max(length, key)
     elseif key == "n" and math.type(item) == "integer" then
-      packed = item -- how many table.pack() had
+      packed = item -- the length that table.pack() noted
     else
       return nil
     end
@@ -272,7 +272,7 @@ end
 local PLATFORM = { namespace = true, action_name = true, action_version = true, activation_id = true,
                    transaction_id = true, deadline = true, api_host = true, api_key = true,
                    traceparent = true, tracestate = true }
-local OTHERS_MAX = 256 -- and so many others, as in every language
+local OTHERS_MAX = 256 -- most other keys shown, as in every language
 local KEY_MAX = 1024 -- bytes
 
 local function show(request)
@@ -293,21 +293,21 @@ local lines = assert(io.open("/proc/self/fd/8", "r"))
 local answers = assert(io.open("/proc/self/fd/9", "a"))
 
 local function answer(line)
-  stdout:flush() -- log first: the answer ends the activation
+  stdout:flush() -- log first, because the answer ends the activation
   stderr:flush()
   if not answers:write(line, "\n") or not answers:flush() then
-    os.exit(1) -- nobody reads any more
+    os.exit(1) -- nobody reads the answers any more
   end
 end
 
 -- ---- parts ----
 
-local LIST_MAX = 64 << 20 -- bytes of parts that are kept where there is nobody to send them to
+local LIST_MAX = 64 << 20 -- most bytes of parts that are kept in a shell
 local sends_parts = false
-local parts -- of this activation; how many, or in a shell themselves
+local parts -- of this activation: in a shell their texts, else { true } once a part was sent
 local kept_bytes
 
--- part(value), for the function: a part of the answer, sent at once; in a shell kept for a list.
+-- part(value), for the function: a part of the answer. Sent at once, or in a shell kept for a list.
 function part(value)
   local text = to_line(value)
   if sends_parts then
@@ -331,8 +331,8 @@ end
 
 local HERE = debug.getinfo(1, "S").short_src:gsub("%W", "%%%0")
 
--- What xpcall() asks for: the problem as JSON, with its trace in the log. A table with no text of its own
--- is told by what is in it.
+-- The handler for xpcall(): returns the problem as JSON and logs its trace. A table without a text of
+-- its own is described by its members.
 local function report(problem)
   local told, text = pcall(tostring, problem)
   local is_json, json = false, nil
@@ -340,12 +340,12 @@ local function report(problem)
     is_json, json = pcall(to_line, problem)
   end
   text = is_json and json or told and text or "an error that cannot be told as text"
-  -- Without our own calls, which are no place of the user's.
+  -- Without our own calls, which are not in the user's code.
   stderr:write((debug.traceback(text, 2):gsub("\n\t" .. HERE .. ":[^\n]*", "")), "\n")
   return { json = is_json and json or to_line(scrub(text)) }
 end
 
--- Of several functions the member `method` chooses, the first is the default.
+-- The function that the member `method` names, or the first one.
 local function choose(functions, request)
   local method = request.method
   if #functions < 2 or method == nil or method == null then
@@ -354,7 +354,7 @@ local function choose(functions, request)
   local names = {}
   for i, one in ipairs(functions) do
     if one.name == method then
-      request.method = nil -- it is no metadata then
+      request.method = nil -- it is not metadata
       return one.call
     end
     names[i] = one.name
@@ -390,7 +390,7 @@ local function activate(functions, line)
   if done then
     return result
   end
-  -- Where report() itself has failed it is a text.
+  -- If report() itself has failed, the result is a text.
   return '{"error":' .. (type(result) == "table" and result.json or to_line(scrub(tostring(result)))) .. "}"
 end
 
@@ -400,7 +400,7 @@ local function find(name, returned)
 end
 
 local file, name = arg[1], arg[2]
-arg = { [0] = file } -- an action that looks at its arguments finds none
+arg = { [0] = file } -- the action gets no arguments
 stdout:setvbuf("line")
 package.path = "./?.lua;./?/init.lua;" .. package.path
 local before = {}
@@ -408,7 +408,7 @@ for key in pairs(_G) do
   before[key] = true
 end
 
--- Which functions there are, for who has misspelt one.
+-- The functions that there are, for a user who has misspelt one.
 local function defined(returned)
   local names = {}
   for _, from in ipairs({ _G, type(returned) == "table" and returned or {} }) do

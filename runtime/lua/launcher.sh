@@ -1,8 +1,8 @@
 #!/bin/sh
 #
-# launcher.sh FOLDER-or-FILE [MAIN] - start launcher.lua with its descriptors in order and in the
-# action's folder: Lua can do neither. 8 are the lines, 9 the answers; 0 reads nothing, and 1 is the
-# log: 3, or 2 where there is no 3.
+# launcher.sh FOLDER-or-FILE [MAIN] - arrange descriptors, enter the action's folder and start
+# launcher.lua, because Lua can do neither. 8 are the lines, 9 the answers; 0 is empty, and 1 is the
+# log: descriptor 3, or 2 where there is no 3.
 
 command -v lua5.4 >/dev/null || {
     echo 'cannot run "lua5.4": not found in PATH; it needs Lua 5.4 (Debian package lua5.4)' >&2
