@@ -1,5 +1,5 @@
 'use strict';
 
-/* json - JSON as it was before the user's code could put something else in its place. */
+/* json - JSON's functions, kept from before the user's code can replace them. */
 
 module.exports = { parse: JSON.parse, stringify: JSON.stringify };

@@ -7,12 +7,12 @@
  *     launcher.js [FOLDER-or-FILE [MAIN]]
  *
  * Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
- * Both are moved out of reach before the user's code is loaded. Node has no dup2(): a descriptor
- * is moved by opening it again through /proc, and gets its number by closing that one first.
+ * Both are moved out of reach before the user's code is loaded. Node has no dup2(). So a descriptor is
+ * moved by opening it again through /proc. It gets the wanted number because that one is closed first.
  *
- * One activation at a time, in order, also where main is async: what an activation logs, sets and
- * breaks is then its own. With __OW_ALLOW_CONCURRENT=true many at a time, by number. Node 18 or
- * newer, nothing but its own modules.
+ * One activation runs at a time, in order, also if main is async. So what an activation logs, sets and
+ * breaks is its own. With __OW_ALLOW_CONCURRENT=true many run at a time, by number. Node 18 or newer,
+ * and only its own modules.
  */
 
 const fs = require('fs');
@@ -28,23 +28,23 @@ const JSON = require('./json.js');
 const { Metadata, MetadataOfMany, toText } = require('./metadata.js');
 const { Parts, Answer } = require('./parts.js');
 
-const PIPELINE = 64; // lines that may be written ahead of the answers
-const CONCURRENT = 500; // activations at a time, where they are allowed
+const PIPELINE = 64; // most lines that may be written ahead of the answers
+const CONCURRENT = 500; // most activations at a time, if several are allowed
 const READ_BYTES = 65536;
 const MAY_CONTROL = /[cpr]/;
 const CONTROL = /^(cancel|pause|resume) (\d+)$/;
 const KEEP_BYTES = 4 << 20; // memory kept between activations
-const TEXT_MAX = constants.MAX_STRING_LENGTH - 64; // characters of an answer; around it a line has a number and a mark
+const TEXT_MAX = constants.MAX_STRING_LENGTH - 64; // most characters of an answer; its line also has a number and a mark
 const ONE_LINE = { breakLength: Infinity, compact: true, maxStringLength: 1000 }; // for inspect()
-const WHOLE = 1365; // characters, 4,096 bytes at most: a pipe takes so few whole or not at all
+const WHOLE = 1365; // characters, 4,096 bytes at most: a pipe takes so few bytes whole or not at all
 
-// Read by Node, or by a library beneath it, only while the process starts.
+// Read by Node, or by a library that it uses, only while the process starts.
 const READ_AT_START = /^(NODE_(?!ENV$|PATH$)|UV_|LD_|LC_|LANG|ICU_|OPENSSL_|SSL_|MALLOC_|GLIBC_)/;
 
-// A definition of a function at a line's start.
+// The definition of a function at the start of a line.
 const DEFINITION = /^(?:export )?(?:async )?function\*? *([\w$]+)|^(?:(?:module\.)?exports\.|export const )([\w$]+) *=/gm;
 
-// Text that may be a module, and what V8 says when such a text is taken for a script.
+// Text that may be a module, and V8's messages when such a text is compiled as a script.
 const MAY_BE_MODULE = /\b(import|export|await)\b/;
 const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|class|const|let|var)\b|import\s*[\w$*{"'])/m;
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
@@ -59,10 +59,10 @@ Reads one JSON line per activation and writes one JSON line per answer:
 Without FOLDER it waits for an init line, if __OW_WAIT_FOR_ACK is set (see runtime/README.md).
 `;
 
-/* The caller named no function that there is: not worth a trace. */
+/* The caller named a function that does not exist. Such an error needs no trace. */
 class MethodNotFound extends Error {}
 
-/* The action cannot be started; `told` when the client may read why. */
+/* The action cannot be started. told: the client may read why. */
 class Refusal extends Error {
     constructor(message, told = false) {
         super(message);
@@ -72,9 +72,9 @@ class Refusal extends Error {
 
 // ---- descriptors ----
 
-const { writeSync } = fs; // there are libraries that replace the functions of fs
+const { writeSync } = fs; // some libraries replace the functions of fs
 
-/* Write all of it, whoever made the descriptor non-blocking. */
+/* Write everything, even if somebody has made the descriptor non-blocking. */
 function writeAll(fd, bytes) {
     for (let at = 0; at < bytes.length;) {
         try {
@@ -87,7 +87,7 @@ function writeAll(fd, bytes) {
     }
 }
 
-/* Write a short text without a copy. false: there is no room now. */
+/* Write a short text without copying it. false: there is no room now. */
 function writeWhole(fd, text) {
     try {
         return writeSync(fd, text) > 0;
@@ -98,7 +98,7 @@ function writeWhole(fd, text) {
     }
 }
 
-/* A log stream that has written when write() returns: nothing is lost, or late, or out of order. */
+/* A log stream that has written the text when write() returns, so nothing is lost, late or out of order. */
 class LogStream extends Writable {
     constructor(fd) {
         super({ decodeStrings: true, highWaterMark: 0 });
@@ -109,18 +109,18 @@ class LogStream extends Writable {
         try {
             writeAll(this.fd, chunk);
         } catch (problem) {
-            // The user's code closed it, or nobody reads logs any more: not worth a death.
+            // The user's code closed it, or nobody reads logs any more. Go on without the log.
         }
         done();
     }
 
-    /* As Node's own process.stdout: pipeline() destroys it when a source fails, and logs go on. */
+    /* Like Node's own process.stdout: pipeline() destroys it when a source fails, but logs must go on. */
     _destroy(problem, done) {
         done(problem);
         this._undestroy();
     }
 
-    /* Between its end and its next life, too. */
+    /* Also works after end() or destroy(). */
     write(chunk, encoding, done) {
         if (!this.writableEnded && !this.destroyed)
             return super.write(chunk, encoding, done);
@@ -133,25 +133,25 @@ class LogStream extends Writable {
 }
 
 /*
- * The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it
- * is: opened again it would have a second position, and what is written there a second time is
- * overwritten. A socket cannot be opened again.
- */
+* The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it is:
+* opened again it would have a second position, and the two would overwrite each other's bytes. A socket
+* cannot be opened again.
+*/
 function move(fd, flags) {
     const stat = fs.fstatSync(fd);
 
     return stat.isFile() || stat.isSocket() ? fd : fs.openSync(`/proc/self/fd/${fd}`, flags);
 }
 
-/* Memory for one text after the other: a fresh Buffer of a megabyte costs several times what is
- * done with its bytes. */
+/* Memory that holds one text after the other: a new Buffer of a megabyte costs several times as much as
+* the work on its bytes. */
 class Scratch {
     constructor() {
         this.bytes = Buffer.allocUnsafeSlow(READ_BYTES);
         this.n = 0;
     }
 
-    /* Make room for n bytes behind those that are held. */
+    /* Make room for n bytes behind those already held. */
     reserve(n) {
         if (this.n + n <= this.bytes.length)
             return;
@@ -168,7 +168,7 @@ class Scratch {
     }
 
     addText(text) {
-        // A unit of UTF-16 is three bytes at most; to count them takes longer than a short text.
+        // A UTF-16 unit is at most three bytes of UTF-8. Counting them would take longer than writing a short text.
         this.reserve(this.n + 3 * text.length <= this.bytes.length ? 0 : Buffer.byteLength(text));
         this.n += this.bytes.write(text, this.n);
     }
@@ -186,7 +186,7 @@ class Scratch {
 
 const NOT_UTF8 = Symbol('a line that is not UTF-8');
 
-/* The text of a line. Most are ASCII, whose decoding as UTF-8 would take ten times as long. */
+/* The text of a line. Most lines are ASCII, and decoding them as UTF-8 would take ten times as long. */
 function textOf(bytes) {
     if (isAscii && isAscii(bytes))
         return bytes.toString('latin1');
@@ -201,18 +201,18 @@ class Channel {
         this.queue = []; // texts
         this.unfinished = new Scratch();
         this.out = new Scratch();
-        this.onLine = null; // takes a line; a promise when it is not done with it on return
-        this.most = 1; // lines that may be worked on at a time
-        this.failed = ''; // stands before the answer of a function that threw
+        this.onLine = null; // takes a line; returns a promise if it is not done on return
+        this.most = 1; // most lines worked on at a time
+        this.failed = ''; // put before the answer of a function that threw
         this.running = 0;
         this.ended = false;
-        this.number = 0; // of the line that was begun last: its own, or its place
+        this.number = 0; // of the last line begun: its request id, or its place
         this.parts = new Map(); // number -> Parts of an activation that runs
-        this.cancelled = new Set(); // numbers of lines in the queue that nobody waits for
+        this.cancelled = new Set(); // numbers of queued lines that nobody waits for
         this.sendsParts = false;
     }
 
-    /* Start to read; each line goes to onLine(line), `most` at a time, then onEnd(). */
+    /* Start reading. Give each line to onLine(line), `most` at a time, and call onEnd() after the last. */
     start(onLine, onEnd) {
         const stat = fs.fstatSync(this.linesFd);
 
@@ -237,7 +237,7 @@ class Channel {
             this.stream.on('data', (chunk) => this.cut(chunk));
         }
         this.stream.on('end', () => {
-            if (this.unfinished.n > 0) // a shell's input need not end in a newline
+            if (this.unfinished.n > 0) // in a shell the last line may lack a newline
                 this.queue.push(textOf(this.unfinished.held()));
             this.ended = true;
             this.work();
@@ -245,7 +245,7 @@ class Channel {
         this.stream.on('error', () => process.exit(1));
     }
 
-    /* Take in what a read brought; the chunk's memory is used again afterwards. */
+    /* Take in the bytes of one read. The chunk's memory is reused afterwards. */
     cut(chunk) {
         const last = chunk.lastIndexOf(10);
         let from = 0;
@@ -277,8 +277,8 @@ class Channel {
         this.work();
     }
 
-    /* An empty line asks whether lines are read, and a control line begins with a word. Both are
-     * handled at once, however many activations run. */
+    /* An empty line asks whether lines are read; a control line begins with a word. Both are handled at
+    * once, however many activations run. */
     take(line) {
         if (line.length === 0 && this.most > 1)
             return;
@@ -305,7 +305,7 @@ class Channel {
             this.onEnd();
     }
 
-    /* With await: the user's code may have replaced then(). */
+    /* Uses await, because the user's code may have replaced then(). */
     async workAfter(wait) {
         this.running++;
         await wait;
@@ -318,7 +318,7 @@ class Channel {
             if (text.length < WHOLE && writeWhole(this.answersFd, text + '\n'))
                 return;
             this.out.addText(text);
-            this.out.addText('\n'); // put together first, a long text would be copied once more
+            this.out.addText('\n'); // separately: text + '\n' would copy a long text once more
             writeAll(this.answersFd, this.out.held());
             this.out.drop();
         } catch (problem) {
@@ -327,15 +327,15 @@ class Channel {
     }
 }
 
-/* Close descriptor `fd` and open `name` in its place: the lowest free number is taken. */
+/* Close descriptor `fd` and open `name` in its place: the kernel uses the lowest free number. */
 function replaceFd(fd, name, flags) {
     fs.closeSync(fd);
     if (fs.openSync(name, flags) !== fd)
         throw new Error(`descriptor ${fd} is not free`);
 }
 
-/* The user's 0 reads nothing, 1 and 2 are the log. Descriptor 3 is the proxy's only where there is
- * a proxy; in a shell it is one of Node's own. */
+/* The user's 0 is empty, and 1 and 2 are the log. Descriptor 3 is the proxy's only if there is a
+* proxy. In a shell it is one of Node's own. */
 function openLogs(channel, hasProxy) {
     const append = fs.constants.O_WRONLY | fs.constants.O_APPEND;
 
@@ -346,7 +346,7 @@ function openLogs(channel, hasProxy) {
     if (hasProxy)
         fs.closeSync(3);
     for (const [name, fd] of [['stdout', 1], ['stderr', 2]]) {
-        // In a shell both are one: written through two descriptors, a file would mix them up.
+        // In a shell both streams use 2. Through two descriptors they would overwrite each other in a file.
         const stream = new LogStream(hasProxy ? fd : 2);
 
         Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => stream });
@@ -363,8 +363,8 @@ function isFile(name) {
     }
 }
 
-/* What a package.json says. Node does not read one that begins with a byte order mark: such a file
- * of the action is replaced by one without. */
+/* The content of a package.json. Node cannot read one with a byte order mark, so replace such a file by
+* one without. */
 function readPackage(name) {
     const text = fs.readFileSync(name, 'utf8');
     const json = text.replace(/^\ufeff/, '');
@@ -385,7 +385,7 @@ function readPackage(name) {
     return said;
 }
 
-/* The sentence for who packed a folder instead of its content, or by its whole path. */
+/* A hint for a user who packed a folder instead of its content, or with its whole path. */
 function someFolderDeeper(folder) {
     for (let inner = '', depth = 0; depth < 8; depth++) {
         const all = fs.readdirSync(path.join(folder, inner)).filter((name) => !/^(\.|__MACOSX$)/.test(name));
@@ -399,7 +399,7 @@ function someFolderDeeper(folder) {
     return '';
 }
 
-/* The file that a folder's code starts in. */
+/* The entry file of a folder. */
 function entryOf(folder) {
     let isPackage = false;
 
@@ -411,7 +411,7 @@ function entryOf(folder) {
         const { main } = readPackage(path.join(folder, name)) || {};
 
         isPackage = true;
-        // Node's own rules for what a package.json may say, and what it may leave out.
+        // Node's own rules for what a package.json may contain or leave out.
         if ((typeof main === 'string' && main !== '') || isFile(path.join(folder, 'index.js')))
             return require.resolve(folder);
     }
@@ -422,8 +422,8 @@ function entryOf(folder) {
                       someFolderDeeper(folder));
 }
 
-/* The module and the names in it that "FILE.FUNCTION" stands for in a folder, as in Apache's runtime;
- * null when there is no such module. */
+/* The module, and the names in it, that "FILE.FUNCTION" means in a folder, as in Apache's runtime.
+* null: there is no such module. */
 function chosenBy(main, folder) {
     const [file, ...names] = main.split('.');
     const found = ['', '.js', '.mjs', '.cjs', '/index.js'].map((ending) => path.join(folder, file + ending))
@@ -448,7 +448,7 @@ function isModule(file) {
     }
 }
 
-/* What V8 says against a text as a script; null: it compiles. */
+/* V8's error for a text that is compiled as a script; null: it compiles. */
 function scriptProblem(text) {
     try {
         vm.compileFunction(text, SCRIPT_PARAMETERS);
@@ -458,19 +458,19 @@ function scriptProblem(text) {
     }
 }
 
-/* Whether source text, which has no name of its own to tell by, is an ECMAScript module. */
+/* Whether a source text is an ECMAScript module, when its name does not tell. */
 function readsAsModule(file) {
     const text = fs.readFileSync(file, 'utf8');
 
     const problem = MAY_BE_MODULE.test(text) ? scriptProblem(text) : null;
 
-    // V8 stumbles over the first thing that no script may have, and not always in these words.
+    // V8 reports the first thing that no script may have, which need not be one of these.
     return problem !== null && (IS_MODULE.test(problem.message) || HAS_EXPORT.test(text));
 }
 
 const withOptions = new WeakSet(); // functions that are called with { signal }
 
-/* The value as the function to call, bound to what it was found in; undefined: it is none. */
+/* The value as a function to call, bound to its owner; undefined: it is not a function. */
 function bind(value, owner) {
     if (typeof value !== 'function')
         return undefined;
@@ -482,7 +482,7 @@ function bind(value, owner) {
     return bound;
 }
 
-/* Walk along "a.b.c" to a function. */
+/* Follow a path such as "a.b.c" to a function. */
 function follow(object, names) {
     let owner;
 
@@ -495,7 +495,7 @@ function follow(object, names) {
     return bind(object, owner);
 }
 
-/* The same in what a module exports: "main" is also what is exported as a whole. */
+/* The same among a module's exports, where "main" may also be the export as a whole. */
 function followExport(whole, names) {
     return follow(whole, names) || (names.join('.') === 'main' ? bind(whole) : undefined);
 }
@@ -518,13 +518,13 @@ function secondParameter(source) {
     return text.slice(1).trim();
 }
 
-/* Whether main wants what stands beside its argument, such as a signal: by a second parameter, or one with a default
- * that is an object, which its `length` does not count. A default of any other kind is main's own business. */
+/* Whether main wants options beside its argument, such as a signal. It has a second parameter then, or one whose
+* default is an object, which `length` does not count. A default of any other kind is for main's own use. */
 function takesOptions(main) {
     return main.length > 1 || /^\{|=\s*\{/.test(secondParameter(Function.prototype.toString.call(main)));
 }
 
-/* Whether a text can stand as a variable in source code. */
+/* Whether a text can be the name of a variable in source code. */
 function isIdentifier(name) {
     try {
         return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) && Boolean(new Function(`let ${name};`));
@@ -533,9 +533,9 @@ function isIdentifier(name) {
     }
 }
 
-/* Run a script, followed by our own text `look`. If the two together are no script, nothing has run
- * yet: the script runs without `look`, and its own syntax error, if it has one, is thrown. A newline
- * at its end does not count: an error at the end is then in its last line. */
+/* Run a script, followed by our own text `look`. If the two together are not a valid script, nothing has
+* run yet: run the script without `look`, and throw its own syntax error if it has one. Its last newline
+* is cut off, so that an error at the end is reported in its last line. */
 function run(module, text, look) {
     try {
         module._compile(text + look, module.filename, 'commonjs');
@@ -547,12 +547,12 @@ function run(module, text, look) {
 }
 
 /*
- * Load a CommonJS file and return its functions. A plain source exports nothing: its functions are
- * names in the module's scope, so a line behind it, still in that scope, looks there. In strict code
- * that line is a syntax error for a name such as `static`; the function is then in the exports.
- */
+* Load a CommonJS file and return its functions. If the source exports nothing, its functions are names in
+* the module's scope. `look` is a line behind the source, still in that scope, that finds them. In strict
+* code that line is a syntax error for a name such as `static`, but then the function is in the exports.
+*/
 function loadScript(file, list) {
-    const module = new Module(file, require.main); // `if (!module.parent)` asks whether it was started
+    const module = new Module(file, require.main); // scripts ask `!module.parent` whether they are the main program
     const first = module.exports; // a bundle may replace them, while its source adds to these
     const look = list.map(([root], i) => isIdentifier(root)
         ? `\n;module.found[${i}] = typeof ${root} === "undefined" ? undefined : ${root};` : '').join('');
@@ -566,7 +566,7 @@ function loadScript(file, list) {
     require.cache[file] = module;
     run(module, text, look);
     module.loaded = true;
-    // What compilers make of `export default` is a member of the exports.
+    // Compilers turn `export default` into a member of the exports.
     const whole = module.exports && module.exports.__esModule ? module.exports.default : undefined;
 
     return list.map((names, i) => follow(module.exports, names) || followExport(whole, names) ||
@@ -580,7 +580,7 @@ async function loadModule(file, list) {
     return list.map((names) => follow(exported, names) || followExport(exported.default, names));
 }
 
-/* Which functions a file defines, by its looks, for who has misspelt one. */
+/* The functions that a file seems to define, for a user who has misspelt one. */
 function definedIn(file) {
     const found = fs.readFileSync(file, 'utf8').matchAll(DEFINITION);
     const names = [...new Set(Array.from(found, (one) => one[1] || one[2]))].slice(0, 8);
@@ -602,11 +602,11 @@ async function load(name, main) {
     process.chdir(isFolder ? given : path.dirname(file));
     if (process.cwd() !== '/')
         ownFolder = new RegExp(`(?<![\\w./-])(file://)?${process.cwd().replace(/\W/g, '\\$&')}/`, 'g');
-    process.argv = [process.argv[0], file]; // an action that looks at its arguments finds none
+    process.argv = [process.argv[0], file]; // the action gets no arguments
     if (isModule(file)) {
         found = await loadModule(file, list);
     } else if (readsAsModule(file)) {
-        fs.copyFileSync(file, file + '.mjs'); // the name is what Node goes by
+        fs.copyFileSync(file, file + '.mjs'); // Node decides by the name
         found = await loadModule(file + '.mjs', list);
     } else {
         found = loadScript(file, list);
@@ -619,8 +619,8 @@ async function load(name, main) {
     return found;
 }
 
-/* Become a fresh process for the same action, in its folder: NODE_OPTIONS may name a module there.
- * Node cannot exec(). So it starts a child, which has our descriptors, and ends as the child does. */
+/* Start a new Node process for the same action, in its folder, because NODE_OPTIONS may name a module there.
+* Node cannot exec(). So start a child, which has our descriptors, and end as the child does. */
 function startAgain(name, main) {
     const given = path.resolve(name);
     const cwd = fs.statSync(given).isDirectory() ? given : path.dirname(given);
@@ -632,7 +632,7 @@ function startAgain(name, main) {
     process.exit(child.status === null ? 1 : child.status);
 }
 
-/* The arguments of load() out of an init line; the variables in it are set. */
+/* Read the arguments of load() from an init line, and set the variables in it. */
 function readInit(line) {
     let init, changed;
 
@@ -656,7 +656,7 @@ function readInit(line) {
 
 // ---- activations ----
 
-/* What an error has beside its text, such as the statusCode of a web action, as far as JSON can tell it. */
+/* An error's members other than its text, such as the statusCode of a web action, if JSON can hold them. */
 function ownProperties(problem) {
     return Object.fromEntries(Object.entries(problem).filter(([name, item]) => {
         try {
@@ -667,15 +667,15 @@ function ownProperties(problem) {
     }));
 }
 
-let ownFolder = null; // matches the action's folder, which has another name at each start
+let ownFolder = null; // matches the path of the action's folder, which differs at each start
 
-/* The text of an error without it. */
+/* The text of an error without the path of the action's folder. */
 function withoutFolder(text) {
     return ownFolder === null ? text : text.replace(ownFolder, '');
 }
 
-/* One problem as the value of "error": its text, or an object with all of an error that was rejected
- * with properties of its own, or the object that was thrown as it is. */
+/* A problem as the value of "error". For an error this is its text, or an object with all its members if
+* it was rejected and has members of its own. A thrown object is used as it is. */
 function toError(problem, rejected) {
     if (problem instanceof Error) {
         const own = rejected ? ownProperties(problem) : {};
@@ -695,19 +695,19 @@ function toError(problem, rejected) {
     }
 }
 
-/* For JSON.stringify(), to which an error is an object without members. */
+/* A replacer for JSON.stringify(), which would write an error as an object without members. */
 function tellErrors(name, item) {
     return item instanceof Error ? toError(item, true) : item;
 }
 
-/* Whether an object that a promise was rejected with is in the answer as it is, like one that is
- * returned: Apache's suite wants no log of it. */
+/* Whether an object that a promise was rejected with is in the answer unchanged, like a returned one.
+* Apache's tests want no log of it. */
 function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without the calls of our own files, and without Node's read of our input. inspect() leaves
- * out calls that the cause has, too, and says so in a line, which goes as well. */
+/* A trace without calls in our own files and without Node's reading of our input. inspect() omits calls
+* that the cause has, too, and adds a line that says so; remove that line as well. */
 function withoutOurs(trace) {
     const clean = trace.replace(/\n +at .*?(?= \{$|,?$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 
@@ -715,13 +715,13 @@ function withoutOurs(trace) {
         /\n +(at Pipe\.onStreamRead \(node:.*?\)|\.\.\. \d+ lines matching cause .*?)(?= \{$|,?$)/gm, '');
 }
 
-/* What nobody catches is printed by Node, or shown to who listens for it. */
+/* Clean the trace of an error that nobody catches, before Node or the user's listeners get it. */
 process.on('uncaughtExceptionMonitor', (problem) => {
     try {
         if (problem instanceof Error && typeof problem.stack === 'string')
             problem.stack = withoutOurs(problem.stack);
     } catch (other) {
-        // It is frozen, or the user's code has a say in it: then it is told as it is.
+        // It is frozen, or its getters are the user's code. Leave it unchanged then.
     }
 });
 
@@ -729,16 +729,16 @@ process.on('uncaughtExceptionMonitor', (problem) => {
 function valueText(value) {
     try {
         return inspect(value, ONE_LINE).replace(/\s*\n\s*/g, ' ');
-    } catch (problem) { // inspect() calls code of the user's
+    } catch (problem) { // inspect() may call the user's code
         return 'that cannot be told as text';
     }
 }
 
-/* An error as Node prints it: with its trace, its cause, and what else it has, such as a code. */
+/* An error as Node prints it: with its trace, its cause, and other members such as a code. */
 function errorText(problem) {
     try {
         return inspect(problem);
-    } catch (other) { // inspect() calls code of the user's
+    } catch (other) { // inspect() may call the user's code
         return String(problem.stack || problem);
     }
 }
@@ -750,7 +750,7 @@ function report(problem) {
         process.stderr.write(`The function threw a value that is no Error: ${valueText(problem)}\n`);
 }
 
-/* Whether the function has returned an error, as in `catch (error) { return { error }; }`. */
+/* Whether the function returned an error, as in `catch (error) { return { error }; }`. */
 function hasError(result) {
     return result !== undefined && result !== null && result.error instanceof Error;
 }
@@ -768,19 +768,19 @@ function toLine(result, replacer = hasError(result) ? tellErrors : null) {
     return text;
 }
 
-/* Never throws: outside of main that would end the process, and all that runs in it. */
+/* Never throws: outside of main an exception would end the process, and all activations in it. */
 function failureLine(problem, rejected = false) {
     try {
         if (!rejected || !isTold(problem))
             report(problem);
-        // Without a prototype: toJSON() of all objects may be the user's own.
+        // Without a prototype, because the user's code may have added toJSON() to all objects.
         return toLine({ __proto__: null, error: toError(problem, rejected) }, tellErrors);
     } catch (other) {
         return '{"error":"The action failed, and its error cannot be told as text."}';
     }
 }
 
-/* Answer with a result that takes its time. */
+/* Answer when the promise of the result is settled. */
 async function answerLater(channel, number, answer, waits) {
     let text;
 
@@ -793,7 +793,7 @@ async function answerLater(channel, number, answer, waits) {
     answer(text);
 }
 
-/* Answer one line; a promise when the function is not done on return. */
+/* Answer one line. Returns a promise if the function is not done on return. */
 function activate(channel, metadata, main, line) {
     let request, parts, waits, text;
     let number = ++channel.number;
@@ -823,7 +823,7 @@ function activate(channel, metadata, main, line) {
         const value = request.value === undefined || request.value === null ? {} : request.value;
         const chosen = main.choose(request);
 
-        request.value = null; // held no longer than the function needs it
+        request.value = null; // so that only the function holds the argument
 
         parts = new Parts(channel.sendsParts ? (line) => answer('+' + line) : null);
         if (channel.cancelled.delete(number))
@@ -848,7 +848,7 @@ function activate(channel, metadata, main, line) {
     return undefined;
 }
 
-/* Whatever an action throws: asking a revoked proxy for its class throws, too. */
+/* An action may throw anything: even asking a revoked proxy for its class throws. */
 function isMethodNotFound(problem) {
     try {
         return problem instanceof MethodNotFound;
@@ -857,8 +857,8 @@ function isMethodNotFound(problem) {
     }
 }
 
-/* The functions that an action exposes: one, or those of a list "predict,train", of which the member
- * `method` of a request chooses. */
+/* The functions that an action exposes: one, or those of a list "predict,train". The member `method`
+* of a request chooses. */
 class Functions {
     constructor(main, found) {
         this.first = found[0];
@@ -879,13 +879,13 @@ class Functions {
     }
 }
 
-/* A syntax error of an ES module names no file in its text: Node keeps that for what nobody catches. */
+/* Whether it is a syntax error of an ES module. Its text names no file: Node adds that for uncaught errors. */
 function isOfModule(problem) {
     return problem instanceof SyntaxError &&
         /^SyntaxError: .*\n    at .*\(node:internal\/modules\/esm/.test(problem.stack);
 }
 
-/* End as if nobody had caught it: Node prints file, line and text, and ends with 1. Never settles. */
+/* End as if nobody had caught the error: Node prints file, line and text, and exits with 1. Never settles. */
 function dieOf(problem) {
     process.removeAllListeners('uncaughtException');
     setImmediate(() => {
@@ -894,7 +894,7 @@ function dieOf(problem) {
     return new Promise(() => {});
 }
 
-/* Load, report ready, and from then on answer. */
+/* Load the action, report ready, and answer lines from then on. */
 async function serve(channel, arguments_, acknowledge) {
     const many = acknowledge && process.env.__OW_ALLOW_CONCURRENT === 'true';
     const metadata = many ? new MetadataOfMany() : new Metadata();
@@ -946,7 +946,7 @@ function start() {
         channel.start(first, () => process.exit(0));
         return;
     }
-    // No line is read before the code is loaded.
+    // Read no line before the code is loaded.
     first(null).then(() => channel.start(channel.onLine, () => process.exit(0)));
 }
 

@@ -1,19 +1,19 @@
 'use strict';
 
 /*
- * metadata - show the user's code what came with its activation as variables of the environment:
- * one activation at a time, or many side by side.
- */
+* metadata - show an activation's metadata to the user's code as environment variables, for one
+* activation at a time or for many.
+*/
 
 const { AsyncLocalStorage } = require('async_hooks');
 const { inspect } = require('util');
 const JSON = require('./json.js');
 
-/* Keys that the platform, or the proxy from a client's headers, sends: these are always shown. */
+/* Keys that are always shown: the platform sends them, or the proxy from a client's headers. */
 const PLATFORM = ['namespace', 'action_name', 'action_version', 'activation_id', 'transaction_id',
                   'deadline', 'api_host', 'api_key', 'traceparent', 'tracestate'];
 
-/* And at most so many others: to set a variable takes time in proportion to those that are there. */
+/* Most other keys shown. Setting a variable takes time in proportion to the number of variables. */
 const OTHERS_MAX = 256;
 const KEY_MAX = 1024; // characters
 
@@ -29,7 +29,7 @@ function toText(item) {
     return typeof item === 'string' ? item : item === null ? '' : JSON.stringify(item);
 }
 
-/* What came with an activation, as variables: a map of __OW_KEY to text. */
+/* An activation's metadata as variables: a map of __OW_KEY to text. */
 function variablesOf(request) {
     const variables = new Map();
 
@@ -45,7 +45,7 @@ function variablesOf(request) {
     return variables;
 }
 
-/* The metadata of one activation; what nobody looks at is never made into variables. */
+/* The metadata of one activation. The variables are made only when somebody asks for one. */
 class Variables {
     constructor(request) {
         this.request = request;
@@ -64,18 +64,18 @@ class Variables {
 const NONE = new Map();
 
 /*
- * Put an environment in the place of process.env that shows, before all others, the variables of
- * the activation that asks: variables() gives a map, of which it may change what it likes. The
- * process's own environment stays as it is: the C library never frees a text that was set
- * there. A child process inherits what is shown.
- */
+* Replace process.env by an object that shows the variables of the activation that asks, before all
+* others. variables() returns a map, which the user's code may change. The process's own environment
+* stays as it is, because the C library never frees a text that was set there. Child processes inherit
+* what the object shows.
+*/
 function showInEnvironment(variables) {
     const first = process.env;
     let all = first; // what activations share
     const mine = (name) => variables().has(name) ? variables() : undefined;
     const set = (name, value) =>
         mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
-    // Its target is not what it shows, which can change. console.log() looks at the target only.
+    // The target is an empty object, because what is shown changes. console.log() looks at the target only.
     const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
         [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
     }), {
@@ -90,7 +90,7 @@ function showInEnvironment(variables) {
             : undefined,
         preventExtensions: () => false,
     });
-    /* Somebody puts a changed copy in its place: of that, what is his own stays his own. */
+    /* The user's code assigns a changed copy to process.env. The activation's own variables stay its own. */
     const replace = (wanted) => {
         const entries = Object.entries(wanted);
 
@@ -117,7 +117,7 @@ class Metadata {
     }
 }
 
-/* Many at a time: each, and all that it calls and waits for, sees its own. */
+/* Many at a time: each activation, with all that it calls and awaits, sees its own. */
 class MetadataOfMany {
     constructor() {
         this.own = new AsyncLocalStorage();

@@ -1,16 +1,16 @@
 'use strict';
 
 /*
- * parts - what an iterator gives, sent to the proxy piece by piece; in a shell kept for a list.
- * Source: ../README.md, Answers in parts.
- */
+* parts - send what an iterator yields to the proxy, one part at a time. In a shell keep the parts for
+* a list. Source: ../README.md, Answers in parts.
+*/
 
 const JSON = require('./json.js');
 
-const LIST_MAX = 64 << 20; // characters of parts that are kept
-const TURN_MS = 2; // then the loop gets its turn: a control line may wait there
+const LIST_MAX = 64 << 20; // most characters of parts that are kept
+const TURN_MS = 2; // after this time let the event loop run: a control line may be waiting
 
-/* An answer that is a line already. */
+/* An answer that is already a line. */
 class Answer {
     constructor(line) {
         this.line = line;
@@ -24,15 +24,15 @@ function isParts(result) {
 
 /* The parts of one activation. */
 class Parts {
-    /* send(line): a part for the proxy; null: there is none. */
+    /* send(line): sends a part to the proxy; null: there is no proxy. */
     constructor(send) {
         this.send = send;
         this.kept = [];
         this.nKept = 0;
         this.turnAt = 0;
-        this.controller = null; // made when it is asked for: most activations never do
+        this.controller = null; // made on demand: most activations do not use it
         this.isCancelled = false;
-        this.waits = null; // while it is to send nothing
+        this.waits = null; // a promise while the activation is paused
         this.goOn = null;
         this.result = undefined;
     }
