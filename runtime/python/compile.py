@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""compile.py MAIN SRC BIN - install what an archive's requirements.txt asks for, and check code.
+"""compile.py MAIN SRC BIN - install the packages of an archive's requirements.txt, and check code.
 
 The proxy runs this once per /init, for archives that hold requirements.txt and no virtualenv/ (see
-runtime.json). The packages go to BIN/virtualenv, with the activate_this.py that the launcher, and
-Apache's Python runtime, look for. Where they cannot be installed, /init starts the action all the
-same, as they may be there already; -compile fails.
+runtime.json). The packages go to BIN/virtualenv, with an activate_this.py, which the launcher and
+Apache's Python runtime look for. If they cannot be installed, /init starts the action all the same,
+because they may be there already, but -compile fails.
 
-The proxy also runs it once per -compile. Nothing loads the code then, so this checks whether it can
-be loaded. Standard library only, and pip where it is installed.
+The proxy also runs it once per -compile. Nothing loads the code then, so this checks whether the code
+can be loaded. It uses the standard library only, and pip if it is installed.
 """
 
 import os
@@ -20,19 +20,19 @@ import time
 STARTED_S = time.monotonic()
 REQUIREMENTS = "requirements.txt"
 
-# pip asks an index that does not answer this often, for this long.
+# How often pip retries an index that does not answer, and how long it waits each time.
 RETRIES, TIMEOUT_S = 1, 15
 
-# By these words a file may define what its text does not show.
+# Words with which a file may define names that cannot be found in its text.
 COMPUTED = re.compile(r"import\s*\*|\b(?:exec|global|globals|setattr|__getattr__|vars|modules)\b")
 
-# The exit status for: start it all the same, but the last line says what is missing.
+# The exit status for: start the action all the same; the last line says what is missing.
 LACKS = 75
 
-# Of the time that an /init has, for pip; the rest is for the start of the action.
+# pip's share of an /init's time. The rest is for the start of the action.
 SHARE = 0.75
 
-# What an image or a user may have set, and what contradicts --target.
+# Variables that an image or a user may have set and that contradict --target.
 PLACES = ("PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV")
 
 NO_CONNECTION = re.compile(r"(?:NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
@@ -52,7 +52,7 @@ os.environ["PATH"] = os.path.join(packages, "bin") + os.pathsep + os.environ.get
 
 
 def is_there_already(path):
-    """Whether all that is required is installed, here or beside the code; False also where only pip can tell."""
+    """Whether all requirements are installed, here or beside the code. False also if only pip can tell."""
     try:
         from importlib.metadata import Distribution
         from pip._vendor.packaging.requirements import Requirement
@@ -74,7 +74,7 @@ def is_there_already(path):
 
 
 def reason(said):
-    """Why pip failed, in one line, and whether that is all there is to say."""
+    """Why pip failed, in one line, and whether that line is enough."""
     lines = [line[len("ERROR: "):] for line in said.splitlines() if line.startswith("ERROR: ")]
     last = lines[-1] if lines else (said.strip().splitlines() or ["pip said nothing"])[-1]
     lost = NO_CONNECTION.search(said)
@@ -84,13 +84,13 @@ def reason(said):
 
 
 def install(folder, time_s):
-    """Install into folder/virtualenv; why not, or None. What pip says at length is printed."""
+    """Install into folder/virtualenv. Returns None, or why it failed. Prints pip's longer messages."""
     root = os.path.join(folder, "virtualenv")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input",
                "--disable-pip-version-check", "--retries", str(RETRIES), "--timeout",
                str(TIMEOUT_S), "--target", os.path.join(root, "packages"), "-r", REQUIREMENTS]
     env = {name: text for name, text in os.environ.items() if name not in PLACES}
-    env["TMPDIR"] = os.path.join(root, "tmp")  # pip leaves its files there when it is killed
+    env["TMPDIR"] = os.path.join(root, "tmp")  # pip leaves files behind when it is killed
     os.makedirs(env["TMPDIR"])
     try:
         done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ def install(folder, time_s):
 
 
 def check(path, names):
-    """Why a file cannot be loaded, or lacks a function, as far as its text tells; or None."""
+    """Why a file cannot be loaded, or lacks a function, judged by its text; else None."""
     import symtable
     import traceback
 

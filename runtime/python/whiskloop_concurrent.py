@@ -1,6 +1,6 @@
 """whiskloop_concurrent - run many activations of an `async def main` at a time in one event loop.
 
-A part of whiskloop_launcher.py, loaded only where __OW_ALLOW_CONCURRENT is "true" and the function is a
+A part of whiskloop_launcher.py, loaded only if __OW_ALLOW_CONCURRENT is "true" and the function is a
 coroutine function. ../README.md, Several activations at a time, has the protocol.
 """
 
@@ -13,17 +13,17 @@ from contextvars import ContextVar
 
 from whiskloop_wire import READ_BYTES, environ, environb, flush_logs, parse, to_line
 
-CONCURRENT = 500  # activations at a time, as in nodejs/launcher.js
+CONCURRENT = 500  # most activations at a time, as in nodejs/launcher.js
 
-# The variables of the activation that runs: name -> value, both bytes. None outside of all.
+# The variables of the running activation: name -> value, both bytes. None outside of activations.
 own = ContextVar("own", default=None)
 
 
 class Environ(type(environ)):
-    """os.environ, in which each activation sees the variables of its own metadata over all others.
+    """os.environ, in which each activation sees the variables of its own metadata before all others.
 
-    It is the class of os.environ and os.environb, which stay the objects that they were: the user's
-    code may have them under other names. What an activation sets or deletes of its own stays its own.
+    This becomes the class of os.environ and os.environb, which stay the same objects, because the user's
+    code may have other names for them. An activation's changes to its own variables stay its own.
     """
 
     def __getitem__(self, key):
@@ -57,7 +57,7 @@ class Environ(type(environ)):
 
 
 def pass_on_to_programs():
-    """Programs that an activation starts inherit what os.environ shows it, not what the process has."""
+    """Make programs inherit what os.environ shows to their activation, not the process's variables."""
     import _posixsubprocess
 
     fork_exec = _posixsubprocess.fork_exec
@@ -74,7 +74,7 @@ def pass_on_to_programs():
 
 
 def open_many(channel, function, variables, failed, parts):
-    """What serves many activations of the function at a time; None when it is no `async def`."""
+    """An object that serves many activations of the function at a time; None if it is no `async def`."""
     if not (inspect.iscoroutinefunction(function)
             or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))):
         return None
@@ -87,7 +87,7 @@ def open_many(channel, function, variables, failed, parts):
 
 
 def variables_of(items):
-    """Pairs of name and text as an environment has them: bytes to bytes."""
+    """Pairs of name and text in the form of an environment: bytes to bytes."""
     variables = {}
     for name, text in items:
         try:
@@ -99,13 +99,13 @@ def variables_of(items):
 
 
 def number_of(line):
-    """The request id that a line begins with, whatever follows: also one that Python does not read."""
+    """The request id that a line begins with, also if Python cannot read the rest of the line."""
     found = re.match(rb"\[(\d+),", line)
     return int(found.group(1)) if found else None
 
 
 class Many:
-    """Serves numbered lines: each is a task of its own, and its answer leaves when the task is done."""
+    """Serves numbered lines. Each is a task of its own, and its answer is sent when the task is done."""
 
     most = CONCURRENT
 
@@ -120,13 +120,13 @@ class Many:
         self.unfinished = []  # pieces of a line
         self.tasks = set()
         self.ended = False
-        self.over = False  # the process ends: what is cancelled by that is not answered
-        self.end = None  # an activation has raised it: SystemExit, KeyboardInterrupt
-        self.in_child = False  # a forked one, that is: only the parent serves
+        self.over = False  # the process ends: activations that this cancels get no answer
+        self.end = None  # the SystemExit or KeyboardInterrupt that an activation has raised
+        self.in_child = False  # this is a forked child; only the parent serves
         self.loop = None
 
     def serve(self, loop):
-        """Answer until the input has ended and all have answered."""
+        """Answer until the input has ended and all activations have answered."""
         self.loop = loop
         os.register_at_fork(after_in_child=self.stop_in_child)
         loop.add_reader(self.channel.lines_fd, self.read)
@@ -135,12 +135,12 @@ class Many:
                 loop.run_forever()  # the user's code may stop it, too
                 if self.over:
                     raise self.end
-        except BaseException:  # of a callback, or a task of the user's own
+        except BaseException:  # raised by a callback, or by one of the user's tasks
             self.stop()
             raise
 
     def stop(self):
-        """The process is to end: read no more, and begin no more of what was read."""
+        """The process is to end: read no more lines, and begin none that were read."""
         self.over = True
         if not self.in_child:
             self.loop.remove_reader(self.channel.lines_fd)
@@ -148,13 +148,13 @@ class Many:
     def stop_in_child(self):
         """In a forked child: end it as soon as its code awaits something.
 
-        Its copy of the event loop would begin the activations that the parent has read, and go on with
-        those that wait. The copy cannot be closed: both processes share one epoll set, and the parent
-        would lose its descriptors. So the loop's next step, before all others that are ready, is ours.
+        Its copy of the event loop would begin the activations that the parent has read, and continue those
+        that wait. The copy cannot be closed: both processes share one epoll set, and the parent would lose its
+        descriptors. So this puts end_child() first in the loop, before everything else that is ready.
         """
         self.in_child = True
         ready = getattr(self.loop, "_ready", None)
-        if ready is None:  # a loop that is not asyncio's own: read() and activate() look at in_child
+        if ready is None:  # not asyncio's own loop: read() and activate() check in_child, too
             self.loop.call_soon(self.end_child)
         else:
             ready.appendleft(asyncio.Handle(self.end_child, (), self.loop))
@@ -181,7 +181,7 @@ class Many:
 
     def begin(self, line):
         if not line:
-            return  # it asks whether lines are read
+            return  # an empty line asks whether lines are read
         number = number_of(line)
         try:
             _, request = parse(line)
@@ -191,7 +191,7 @@ class Many:
         except Exception as problem:
             return self.answer(number, to_line({"error": "cannot read the line as JSON: %s" % problem}))
         activation = self.activate(number, request)
-        try:  # the user's code may have set a factory of tasks, which may fail
+        try:  # the user's code may have set a task factory, which may fail
             task = self.loop.create_task(activation)
             task.add_done_callback(self.done)
         except Exception as problem:
@@ -212,18 +212,18 @@ class Many:
             if self.in_child:
                 raise
             if not self.over:
-                self.end = end  # raised in here, asyncio would log it
+                self.end = end  # if it were raised here, asyncio would log it
                 self.stop()
                 self.loop.stop()
             return
-        except BaseException as problem:  # asyncio's CancelledError is no Exception
+        except BaseException as problem:  # asyncio's CancelledError is not an Exception
             if self.over:
                 raise
             answer = self.failed(problem)
         self.answer(number, answer)
 
     async def finish(self, result):
-        """The answer for what the function returned; of an iterator, the list of what it gives."""
+        """The answer for the function's result. For an iterator, the list of its items."""
         if hasattr(result, "__next__"):
             return self.parts().take(result)
         if hasattr(result, "__anext__"):
@@ -231,7 +231,7 @@ class Many:
         return to_line(result)
 
     def answer(self, number, line):
-        """Write an answer; it has no number where the line had none."""
+        """Write an answer, without a number if the line had none."""
         flush_logs()
         self.channel.answer(line if number is None else b"[%d,%b]\n" % (number, line[:-1]))
 

@@ -1,8 +1,8 @@
-"""whiskloop_environ - set variables again and again without losing memory.
+"""whiskloop_environ - set variables many times without leaking memory.
 
-setenv() of glibc, which CPython's os.putenv() calls, never frees a value that it replaces, so an
-activation with a new id, deadline and transaction would cost some 300 bytes for good. putenv() of
-the C library takes memory of the caller's, which the caller may write over.
+setenv() of glibc, which CPython's os.putenv() calls, never frees a value that it replaces. So each
+activation, with a new id, deadline and transaction, would leak some 300 bytes. putenv() of the C
+library takes memory from its caller, and the caller may overwrite it.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ library.malloc.restype = library.getenv.restype = ctypes.c_void_p
 library.malloc.argtypes = [ctypes.c_size_t]
 library.putenv.argtypes = [ctypes.c_void_p]
 
-places = {}  # name -> (address, size) of memory that is never freed: the environment refers to it
+places = {}  # name -> (address, size) of memory that is never freed, because the environment refers to it
 
 
 def put(name, value):
@@ -20,7 +20,7 @@ def put(name, value):
     line = name + b"=" + value + b"\0"
     address, size = places.get(name, (None, 0))
     if size < len(line):
-        size = 2 * len(line)  # so that values that grow cost as much again at most
+        size = 2 * len(line)  # so that growing values waste at most as much again
         address = library.malloc(size)
         if address is None:
             raise MemoryError()

@@ -3,11 +3,11 @@
     launcher.py [FOLDER-or-FILE.py [MAIN]]
 
 Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-Both are moved out of reach before the user's code is loaded, so whatever that code prints, closes
-or redirects ends in the log and never among the answers.
+Both are moved out of reach before the user's code is loaded. So whatever that code prints, closes or
+redirects ends in the log and never among the answers.
 
-Standard library only, Python 3.7 or newer, CPython or PyPy. The interpreter's start is part of
-every cold start, so what most actions never need (traceback, asyncio) is imported when needed.
+It uses the standard library only, and runs on Python 3.7 or newer, CPython or PyPy. The interpreter's
+start is part of every cold start, so modules that most actions never need are imported on demand.
 """
 
 import fcntl
@@ -17,17 +17,17 @@ import sys
 from whiskloop_wire import (Channel, Refusal, environ, environb, flush_logs, leave, message, open_logs,
                             parse, to_line, to_text, to_variable, use_accelerator)
 
-# The action is not __main__: what its file guards by `if __name__ == "__main__"` is for the
-# command line only. Apache's Python runtime imports it under this very name.
+# The action is not __main__, because code under `if __name__ == "__main__"` is for the command line only.
+# Apache's Python runtime uses this same module name.
 MODULE = "main__"
 
-# Lines that may be written ahead of the answers; 16 are as fast, more only queue in the pipe.
+# Lines that may be written ahead of the answers. 16 are as fast, and more than 64 only queue in the pipe.
 PIPELINE = 64
 
-# An interpreter looks at these only while it starts; the last decides where packages are found.
+# An interpreter reads these only while it starts. HOME decides where packages are found.
 READ_AT_START = ("PYTHON", "PYPY", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_", "HOME")
 
-# What wait_for_init() adds to load()'s arguments for a launcher that is to make workers.
+# wait_for_init() adds this to load()'s arguments for a launcher that makes workers.
 FORKS = "forks"
 
 NO_ACTIVATE = "Invalid virtualenv. Zip file does not include 'activate_this.py'."
@@ -43,10 +43,10 @@ INTERFACE = 2  # of the accelerator; see accelerator.c
 
 
 def find_accelerator():
-    """The part in C that does serve() faster, or None; `-X whiskloop=FOLDER` tells where it is.
+    """The part in C that makes serve() faster, or None. `-X whiskloop=FOLDER` says where it is.
 
-    A module for another interpreter has another name, and is not found. Whatever else is wrong with
-    it, the launcher goes on without.
+    A module for another interpreter has another name, and is not found. If anything else is wrong with
+    it, the launcher goes on without it.
     """
     folder = sys._xoptions.get("whiskloop") if hasattr(sys, "_xoptions") else None
     if not isinstance(folder, str):
@@ -54,7 +54,7 @@ def find_accelerator():
     sys.path.insert(0, folder)
     try:
         import whiskloop_accelerator
-        interface = getattr(whiskloop_accelerator, "INTERFACE", 0)  # an old one has none
+        interface = getattr(whiskloop_accelerator, "INTERFACE", 0)  # an old accelerator has none
         return whiskloop_accelerator if interface == INTERFACE else None
     except Exception:
         return None
@@ -72,30 +72,30 @@ def is_accelerated():
     return accelerator is not None and environb.get(b"__OW_PYTHON_ACCELERATOR") != b"0"
 
 
-# json and what it imports. An action may have files of these names; they have never replaced the
-# standard library's, since the launcher had loaded that before.
+# json and what it imports. An action may have files of these names. They must not replace the standard
+# library's modules, so these are loaded first then.
 CODECS = frozenset(("collections", "copyreg", "enum", "functools", "json", "keyword", "operator", "re",
                     "reprlib", "types"))
 
-FIONREAD = 0x541B  # how many bytes can be read; termios, which names it, would have to be loaded
+FIONREAD = 0x541B  # asks how many bytes can be read; a constant, to avoid importing termios
 
 
 # ---- metadata ----
 
-# The bytes of all variables. os.environb is the documented way, the dictionary beneath it five times
-# as fast, and no class that the user's code gives os.environ can refuse what is put there.
+# The bytes of all variables. os.environb is the documented way. The dictionary inside it is five times as
+# fast, and it accepts everything, whatever class the user's code gives os.environ.
 data = getattr(environ, "_data", environb)
 peek = data.get
 fsencode, unsetenv = os.fsencode, os.unsetenv
 
-# os.putenv() of CPython never frees the memory of a value that it replaces. Once this many bytes were
-# set by it, load whiskloop_environ, which writes over the old value.
+# os.putenv() of CPython never frees a value that it replaces. When this many bytes were set by it, load
+# whiskloop_environ, which overwrites the old value.
 LOST_MAX = 1 << 20
 lost = 0
 
 
 def putenv(raw, value):
-    """Set a variable of the process, by os.putenv() until LOST_MAX bytes have been set so."""
+    """Set a variable of the process: by os.putenv() until LOST_MAX bytes have been set, then in place."""
     global lost, putenv
     lost += len(raw) + len(value)
     if lost >= LOST_MAX:
@@ -110,16 +110,16 @@ def putenv(raw, value):
         os.putenv(raw, value)
 
 
-# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+# Keys that are always shown: the platform sends them, or the proxy from a client's headers.
 PLATFORM = ("namespace", "action_name", "action_version", "activation_id", "transaction_id",
             "deadline", "api_host", "api_key", "traceparent", "tracestate")
 
-# And at most so many others. Setting a variable takes time in proportion to those that are there:
+# Most other keys shown. Setting a variable takes time in proportion to the number of variables:
 # 100,000 keys of one request took 13 s, and 20 s more to be taken back.
 OTHERS_MAX = 256
 KEY_MAX = 1024  # characters
 
-# The entry of a key that is not shown: equal to no text.
+# The entry for a key that is not shown. It equals no text.
 UNKNOWN = (None, b"", None, "")
 
 
@@ -139,11 +139,11 @@ def variables(items):
 
 
 class Metadata:
-    """What came with an activation, shown to the user's code as variables __OW_KEY.
+    """An activation's metadata, shown to the user's code as variables __OW_KEY.
 
-    Most keys repeat from one activation to the next, and setting a variable costs 0.5 us. So only
-    what differs is set; that the user's code did not change it is seen by the identity of its
-    bytes.
+    Most values repeat from one activation to the next, and setting a variable costs 0.5 us. So only
+    values that differ are set. If the bytes object in the environment is still ours, the user's code has
+    not changed the variable.
     """
 
     environ, data = environ, data  # for the accelerator
@@ -153,7 +153,7 @@ class Metadata:
         self.before = {}  # variable -> its bytes before activations set it, or None
 
     def show(self, items):
-        """Make the environment show these items, and no others of an earlier activation."""
+        """Make the environment show these items, and none of an earlier activation."""
         items = bounded(items)
         shown = self.shown
         for key, text in items.items():
@@ -167,7 +167,7 @@ class Metadata:
             self.show(items)
 
     def name(self, key):
-        """The variable for a key, its former value kept; "" when there can be none."""
+        """The variable's name for a key, after noting its former value; "" if no variable can have it."""
         name = "__OW_" + key.upper()
         try:
             if "=" not in name and "\0" not in name and len(key) <= KEY_MAX:
@@ -178,7 +178,7 @@ class Metadata:
         return ""
 
     def set(self, name, raw, text):
-        """Set a variable; its entry for `shown`, which without a name or value names none."""
+        """Set a variable. Returns its entry for `shown`; without a name or value it stands for no variable."""
         try:
             if name:
                 raw, value = raw or fsencode(name), fsencode(text)
@@ -193,7 +193,7 @@ class Metadata:
 
     @staticmethod
     def put(name, raw, value):
-        """Set a variable, or remove it where the value is None."""
+        """Set a variable, or remove it if the value is None."""
         if value is None:
             unsetenv(raw)
             data.pop(raw, None)
@@ -202,16 +202,16 @@ class Metadata:
             data[raw] = value
         other = getattr(os, "environ", environ)
         if other is not environ:
-            try:  # the user's code looks there now
+            try:  # the user's code has replaced os.environ
                 if value is None:
                     other.pop(name, None)
                 else:
                     other[name] = os.fsdecode(value)
-            except Exception:  # it takes none
+            except Exception:  # the replacement takes no such value
                 pass
 
     def hide(self):
-        """Restore all variables, not only the vanished: two keys may differ in case alone."""
+        """Restore all variables, not only those that vanished: two keys may differ in case alone."""
         for name in list(self.before):
             self.restore(name)
         self.shown.clear()
@@ -220,7 +220,7 @@ class Metadata:
 # ---- the action ----
 
 
-# The action's folder and a slash; it has another name at each start, so no answer tells it.
+# The action's folder and a slash. Answers must not contain it, because it differs at each start.
 own_folder = "/"
 
 # Modules on the stack between the interpreter's start and the user's code.
@@ -228,7 +228,7 @@ NOT_USERS = ("whiskloop_", "__main__", "importlib._bootstrap", "_frozen_importli
 
 
 def report(problem, loading=False):
-    """Print a traceback of the user's part of the stack, as the log of what went wrong."""
+    """Print a traceback of the user's part of the stack to the log."""
     tb = problem.__traceback__
     while tb is not None and str(tb.tb_frame.f_globals.get("__name__")).startswith(NOT_USERS):
         tb = tb.tb_next
@@ -236,11 +236,11 @@ def report(problem, loading=False):
     try:
         import traceback
 
-        # A syntax error has no frame, but a file and a line; log readers look for the heading.
+        # A syntax error has a file and a line, but no frame. Print the heading all the same: log readers look for it.
         if tb is None and loading:
             print("Traceback (most recent call last):", file=sys.stderr)
         traceback.print_exception(type(problem), problem, tb)
-    except Exception:  # the user's code closed sys.stderr, or broke a module: the answer still tells
+    except Exception:  # the user's code closed sys.stderr or broke a module; the answer still has the error
         pass
 
 
@@ -256,7 +256,7 @@ def activate_virtualenv(folder):
                 code = compile(file.read(), script, "exec", dont_inherit=True)
             exec(code, {"__name__": "activate_this", "__file__": script})
             return
-    # Only the tool virtualenv makes that file. A folder of `python3 -m venv` has none, and serves the
+    # Only the tool virtualenv makes that file. A folder of `python3 -m venv` has none, and fits only the
     # Python version that made it.
     version = "%s%d.%d" % (("pypy" if sys.implementation.name == "pypy" else "python",) + sys.version_info[:2])
     packages = os.path.join(root, "lib", version, "site-packages")
@@ -274,7 +274,7 @@ def activate_virtualenv(folder):
 
 
 def import_action(source):
-    """Load the file as the module MODULE, wherever it lies and whatever it is called."""
+    """Load the file as the module MODULE, whatever its path and name."""
     from importlib.machinery import ModuleSpec, SourceFileLoader
 
     loader = SourceFileLoader(MODULE, source)
@@ -291,15 +291,15 @@ def import_action(source):
 
 
 def defined_in(module):
-    """Which functions there are, for who has misspelt one."""
+    """The functions that there are, for a user who has misspelt one."""
     names = [name for name, value in vars(module).items()
              if callable(value) and name[:1] != "_" and getattr(value, "__module__", "") == module.__name__]
     return ", which defines: %s" % ", ".join(names[:8]) if names else ""
 
 
 def load(path, name="main"):
-    """Enter the action's folder, load it and return its function, or end with the reason. Of a list of
-    names, as "predict,train", all of them: an object of class Functions."""
+    """Enter the action's folder, load it and return its function, or exit with the reason. For a list of
+    names, such as "predict,train", return all of them as an object of class Functions."""
     global own_folder
     name = name or "main"
     source = os.path.abspath(path)
@@ -313,7 +313,7 @@ def load(path, name="main"):
         import json  # noqa: F401
     os.chdir(folder)
     own_folder = os.path.join(folder, "")
-    sys.argv[:] = [source]  # an action that looks at its arguments finds none
+    sys.argv[:] = [source]  # the action gets no arguments
     activate_virtualenv(folder)
     sys.path.insert(0, folder)
 
@@ -328,7 +328,7 @@ def load(path, name="main"):
 
 
 class Functions(dict):
-    """Several functions by name: a request's member `method` chooses, the first is the default."""
+    """Several functions by name. A request's member `method` chooses one; the first is the default."""
 
     def choose(self, request):
         method = request.pop("method", None)
@@ -340,7 +340,7 @@ class Functions(dict):
 
 
 class MethodNotFound(Exception):
-    """The caller named no function that there is: not worth a traceback."""
+    """The caller named a function that does not exist. Such an error needs no traceback."""
 
 
 def has_input(fd):
@@ -348,18 +348,18 @@ def has_input(fd):
 
 
 def wait_for_init(channel):
-    """Wait for the init line and return load()'s arguments: our start, later.
+    """Wait for the init line and return load()'s arguments, which a start with an action has at once.
 
-    Ends quietly when no line comes. Goes through exec when the line sets what an interpreter
-    reads at its start only, so that the action finds nothing that a fresh start would not have;
-    until then 0, 1 and 3 must stay as they are.
+    Exits quietly when no line comes. If the line sets a variable that an interpreter reads only at its
+    start, this goes through exec, so that the action finds exactly what a fresh start would give it. Until
+    then descriptors 0, 1 and 3 must not change.
     """
-    import importlib.machinery  # noqa: F401  load() needs it, and here there is time
+    import importlib.machinery  # noqa: F401  load() needs it, and here is time to import it
 
     if not has_input(channel.lines_fd):
         import json  # noqa: F401  most actions do that themselves
     line = next(channel.lines, None)
-    channel.number = 0  # control lines count requests
+    channel.number = 0  # the init line is no request; control lines count requests
     if line is None:
         sys.exit(0)
     try:
@@ -367,7 +367,7 @@ def wait_for_init(channel):
         path, name, env = init["path"], init.get("main") or "main", init.get("env") or {}
         arguments = [path, name] + [FORKS] * (init.get("forks") is True)
         env = {key: to_variable(item) for key, item in env.items()
-               if key and "=" not in key and "\0" not in key}  # no variable has such a name
+               if key and "=" not in key and "\0" not in key}  # no variable can have other names
         changed = {key: text for key, text in env.items() if os.environ.get(key) != text}
         os.environ.update(changed)
         os.stat(path)
@@ -380,15 +380,15 @@ def wait_for_init(channel):
 
 
 def start_again(arguments, changed):
-    """Become a fresh interpreter with these arguments, in the environment we were started in.
+    """Exec a fresh interpreter with these arguments, in the environment that we were started in.
 
-    And in the action's folder: PYTHONPATH may name a folder in it.
+    It starts in the action's folder, because PYTHONPATH may name a folder in it.
     """
     path = arguments[0] = os.path.abspath(arguments[0])
     command = getattr(sys, "orig_argv", [sys.executable, "-u", sys.argv[0]])
     command = [os.path.abspath(item) if item == sys.argv[0] else item for item in command]
     os.chdir(path if os.path.isdir(path) else os.path.dirname(path))
-    # Not os.environ: in a C locale the interpreter's own start has added LC_CTYPE to that.
+    # Not os.environ: in a C locale, the interpreter's start has added LC_CTYPE to it.
     with open("/proc/self/environ", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
     env = {name: text for name, _, text in pairs}
@@ -397,7 +397,7 @@ def start_again(arguments, changed):
 
 
 def import_part(name):
-    """A part that few actions need. Like us it is in no path that the action sees."""
+    """Import a module that few actions need. Its folder is not in the path that the action sees."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
         return __import__(name)
@@ -408,11 +408,11 @@ def import_part(name):
 # ---- activations ----
 
 
-loop = None  # the module of that name, once something was awaited
+loop = None  # the module whiskloop_loop, once something was awaited
 
 
 def wait_for(awaitable):
-    """What an awaitable gives, in the one event loop of this process."""
+    """The result of an awaitable, which runs in the one event loop of this process."""
     global loop
     if loop is None:
         loop = import_part("whiskloop_loop")
@@ -421,8 +421,8 @@ def wait_for(awaitable):
 
 # ---- parts ----
 
-PART = b"+"  # before a part; alone: the parts are the whole answer
-LIST_MAX = 64 << 20  # bytes of parts that are kept where there is nobody to send them to
+PART = b"+"  # precedes a part; alone: there is no result but the parts
+LIST_MAX = 64 << 20  # most bytes of parts that are kept in a shell
 
 
 class Cancelled(Exception):
@@ -430,9 +430,9 @@ class Cancelled(Exception):
 
 
 class Parts:
-    """Takes what a generator yields: to the proxy at once, or in a shell into a list."""
+    """Takes what a generator yields: sent to the proxy at once, or in a shell kept for a list."""
 
-    channel = None  # where parts can be sent; None: in a shell
+    channel = None  # where to send parts; None: in a shell
 
     def __init__(self):
         self.kept = []
@@ -450,7 +450,7 @@ class Parts:
             self.kept.append(line[:-1])
 
     def end(self, result):
-        """The answer: the result, or else the parts."""
+        """The answer: the result, or without one the parts."""
         if result is not None:
             return to_line(result)
         if self.channel is not None:
@@ -460,7 +460,7 @@ class Parts:
         return b"[" + b",".join(self.kept) + b"]\n"
 
     def take(self, generator):
-        """Take all; returns the answer. A part that is none, or a client that has left, ends it."""
+        """Take all parts and return the answer. An invalid part, or a client that has left, ends it early."""
         try:
             while True:
                 try:
@@ -485,8 +485,8 @@ class Parts:
 
 
 def activate(function, metadata, line):
-    """One activation: a line in, its answer out, None for a line that asks nothing. Only the end of
-    the process comes through."""
+    """Run one activation: takes a line, returns its answer. None: the line is a control line. Raises only
+    SystemExit and KeyboardInterrupt."""
     try:
         request = parse(line)
     except (ValueError, RecursionError) as problem:
@@ -514,7 +514,7 @@ def activate(function, metadata, line):
 
 
 def finish(result):
-    """The answer for what the function returned."""
+    """The answer for the function's result."""
     try:
         if type(result) is not dict:
             if hasattr(result, "__await__"):
@@ -528,12 +528,12 @@ def finish(result):
         return to_line({"error": message(problem)})
     except (SystemExit, KeyboardInterrupt):
         raise
-    except BaseException as problem:  # asyncio's CancelledError is no Exception
+    except BaseException as problem:  # asyncio's CancelledError is not an Exception
         return failed(problem)
 
 
 def failed(problem):
-    """The answer for what the function raised, which is logged."""
+    """Log what the function raised, and return the answer for it."""
     report(problem)
     text = message(problem)
     if own_folder in text and own_folder != "/":
@@ -544,7 +544,7 @@ def failed(problem):
 
 
 def may_accelerate(function):
-    """Whether all is done in C. Which of several functions is meant is found out here."""
+    """Whether everything is done in C. With several functions, Python must choose the one to call."""
     return is_accelerated() and type(function) is not Functions
 
 
@@ -556,9 +556,9 @@ def serve(channel, function):
                           finish, failed, flush_logs, channel.answer)
         return
     for line in channel.lines:
-        # What main left behind is gone once activate() has returned, so even what its destructors
-        # print belongs to this activation. One write per answer: held back for company, it would
-        # wait for the next main and be lost with it.
+        # When activate() has returned, main's objects are gone, so what their destructors print belongs to
+        # this activation, too. Write each answer at once: a batched answer would wait for the next main, and
+        # be lost if that one dies.
         answer = activate(function, metadata, line)
         if answer is None:
             continue
@@ -567,13 +567,13 @@ def serve(channel, function):
 
 
 def main():
-    """Serve, and end as a plain Python program does, but at an exit wait for no thread: the client is
-    told at once, and another process takes over. The end of the input waits for them."""
+    """Serve, and end as any Python program does. But do not wait for threads at an exit, so that the client
+    gets its error at once and another process takes over. At the end of the input, wait for them."""
     try:
         run()
     except (SystemExit, KeyboardInterrupt) as end:
-        # A forked child: Python's own end would close the parent's event loop, and run each
-        # `finally` that waits there.
+        # In a forked child, Python's own end would close the parent's event loop, and run each `finally`
+        # that waits there.
         in_child = loop is not None and loop.pid != os.getpid()
         if in_child or have_threads():
             leave(getattr(end, "code", 130))  # as launcher.py does at Control-C
@@ -581,12 +581,12 @@ def main():
 
 
 def have_threads():
-    """Whether there are threads that Python's own end would wait for. A pool's idle ones count."""
+    """Whether there are threads that Python's own end would wait for. Idle threads of a pool count."""
     threading = sys.modules.get("threading")
     try:
         main_thread = threading.main_thread()
         return any(not thread.daemon and thread is not main_thread for thread in threading.enumerate())
-    except Exception:  # it was not imported, or the user's code has put something else there
+    except Exception:  # threading was not imported, or the user's code has replaced it
         return False
 
 
@@ -628,7 +628,7 @@ def run():
             channel, function, variables, failed, Parts)
     if acknowledge:
         flush_logs()
-        Parts.channel = None if many else channel  # several at a time send lists
+        Parts.channel = None if many else channel  # with several at a time, iterators are answered as lists
         Parts.is_cancelled = staticmethod(accelerator.is_cancelled if may_accelerate(function)
                                           else channel.is_cancelled)
         channel.answer(to_line({"ok": True, "concurrent": many.most} if many

@@ -1,4 +1,4 @@
-"""whiskloop_loop - the event loop that this process awaits in.
+"""whiskloop_loop - the event loop in which this process awaits.
 
 A part of whiskloop_launcher.py and whiskloop_concurrent.py, loaded when something is to be awaited.
 """
@@ -8,7 +8,7 @@ import atexit
 import os
 import warnings
 
-pid = None  # the process whose loop it is; a forked child has a copy that it must leave alone
+pid = None  # the process that owns the loop; a forked child must leave its copy alone
 found = None  # for wait_for()
 
 
@@ -17,7 +17,7 @@ def find_loop():
     global pid
     loop = None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # versions differ in what it does when none is set
+        warnings.simplefilter("ignore")  # some versions of Python warn when no loop is set
         try:
             loop = asyncio.get_event_loop()
         except RuntimeError:
@@ -31,8 +31,8 @@ def find_loop():
 
 
 def close_loop(loop):
-    """At the end of the process: what waits is cancelled, as asyncio.run() does. Not at that of a
-    forked child: what waits is the parent's, and so is the epoll set, which both loops have."""
+    """Cancel the waiting tasks at the end of the process, as asyncio.run() does. Do nothing in a forked
+    child: the tasks, and the epoll set that both loops share, belong to the parent."""
     if loop.is_closed() or loop.is_running() or os.getpid() != pid:
         return
     tasks = asyncio.all_tasks(loop)
@@ -45,8 +45,8 @@ def close_loop(loop):
 
 
 def wait_for(awaitable):
-    """What an awaitable gives. There is one event loop for the life of the process: a client in a global
-    works in every activation, and tasks of its own go on when the next one waits."""
+    """The result of an awaitable. One event loop is used for the life of the process: a client in a global
+    works in every activation, and tasks go on when the next activation awaits."""
     global found
 
     async def wait():

@@ -1,4 +1,4 @@
-"""whiskloop_wire - what crosses the descriptors of a launcher: JSON lines, and the pipes themselves.
+"""whiskloop_wire - a launcher's input and output: JSON lines, and the descriptors that carry them.
 
 A part of whiskloop_launcher.py and of whiskloop_zygote.py.
 """
@@ -9,19 +9,19 @@ import select
 import sys
 from collections import deque
 
-# What a pipe holds by default, so one read takes all that is there.
+# The default size of a pipe, so that one read takes everything in it.
 READ_BYTES = 65536
 
 # Lines read while an activation sends parts; the proxy writes no more ahead.
 AHEAD_MAX = 1024
 
-# Our own descriptors start here: low numbers stay free for code that expects to get them.
+# Our own descriptors start here, because code may expect to get low numbers.
 KEPT_FD_MIN = 100
 
-# PyPy names neither; the first number is that of Linux on all machines.
+# PyPy does not name it. The number is that of Linux on all machines.
 F_DUPFD_CLOEXEC = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)
 
-# The real environment: the user's code may put anything in its place, or delete it.
+# The real environment, kept because the user's code may replace or delete it.
 environ, environb = os.environ, os.environb
 
 O_ACCMODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
@@ -32,7 +32,7 @@ class Refusal(Exception):
 
 
 def message(problem):
-    """One text for a problem, also if it has none or fails to give it."""
+    """A text for a problem, also if it has none or its text cannot be made."""
     try:
         return str(problem) or type(problem).__name__
     except Exception:
@@ -42,16 +42,16 @@ def message(problem):
 # ---- JSON ----
 
 def refuse(document):
-    """What JSONEncoder.default() does, in its words."""
+    """Raise what JSONEncoder.default() raises, in the same words."""
     raise TypeError("Object of type %s is not JSON serializable" % type(document).__name__)
 
 
 class Codec:
-    """The standard library's decoder and encoder with our options, less the Python around them.
+    """The standard library's C decoder and encoder with our options, without the Python code around them.
 
-    Made of what the package json is made of: loading that takes 2 ms of each start. And the user's code
-    may change it, or put another one in its place. Compact, since an echo of the largest payload may
-    grow by 4 bytes only. NaN is Python's, not JSON's.
+    This uses the parts of which the package json is made. Loading the package takes 2 ms of each start, and
+    the user's code may change or replace it. The output is compact, because an echo of the largest payload
+    may grow by only 4 bytes. NaN is valid in Python, but not in JSON.
     """
 
     # For the decoder.
@@ -71,14 +71,14 @@ class Codec:
 
     @staticmethod
     def encoder(_json, encode_text):
-        ancestors = {}  # what is being encoded; a container met in itself is an error, not a loop
+        ancestors = {}  # the containers being encoded, to detect one that contains itself
         make = _json.make_encoder(ancestors, refuse, encode_text, None, ":", ",", False, False, False)
 
         def encode(document):
             try:
                 return "".join(make(document, 0))
             except BaseException:
-                ancestors.clear()  # it was left in the middle, and ids are used again
+                ancestors.clear()  # encoding stopped halfway, and ids are reused
                 raise
 
         return encode
@@ -91,20 +91,20 @@ class Codec:
         except (RecursionError, MemoryError):
             raise
         except Exception as problem:
-            if type(problem) is ValueError:  # of int(), about too many digits
+            if type(problem) is ValueError:  # from int(), about too many digits
                 raise
         try:
-            import json  # only it has the words for what is wrong
+            import json  # only json can word the error
 
             return json.JSONDecoder().decode(text)
         except (ValueError, RecursionError):
             raise
-        except Exception as problem:  # the user's code has put something else there
+        except Exception as problem:  # the user's code has replaced json
             raise ValueError("it is no JSON (%s)" % message(problem))
 
 
 class PackageCodec:
-    """The same by the package json, for a Python that is made otherwise."""
+    """The same by the package json, for a Python whose json is built differently."""
 
     def __init__(self):
         import json
@@ -126,7 +126,7 @@ def no_accelerator(document):
     return NotImplemented
 
 
-# The accelerator's, where it is there: NotImplemented is its word for what Python must do.
+# The accelerator's functions, if it is there. They return NotImplemented for what Python must do.
 decode_fast = encode_fast = no_accelerator
 
 
@@ -140,7 +140,7 @@ def to_text(document):
 
 
 def parse(line):
-    """The document in a line of bytes; ValueError or RecursionError when there is none."""
+    """The document in a line of bytes. ValueError or RecursionError: there is none."""
     document = decode_fast(line)
     if document is not NotImplemented:
         return document
@@ -148,18 +148,18 @@ def parse(line):
 
 
 def to_line(document):
-    """The document as a line of bytes; ValueError, TypeError or RecursionError if it is no JSON."""
+    """The document as a line of bytes. ValueError, TypeError or RecursionError: it is no JSON."""
     line = encode_fast(document)
     if line is not NotImplemented:
         return line
     try:
         return (to_text(document) + "\n").encode("utf-8")
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8 form, but JSON can spell it.
+        # Half a surrogate pair has no UTF-8 form, but JSON has an escape for it.
         return (codec.encode_ascii(document) + "\n").encode("ascii")
 
 
-NO_VARIABLE = "\0"  # no variable can hold it, so there will be none
+NO_VARIABLE = "\0"  # no variable can hold this text, so none is set
 
 
 def to_variable(item):
@@ -168,7 +168,7 @@ def to_variable(item):
         return item
     try:
         return "" if item is None else to_text(item)
-    except (ValueError, RecursionError):  # 1e400 was read as infinity, which has no text in JSON
+    except (ValueError, RecursionError):  # 1e400 was read as infinity, which JSON cannot express
         return NO_VARIABLE
 
 
@@ -176,27 +176,27 @@ def to_variable(item):
 
 
 class Channel:
-    """Lines in and answers out, on descriptors of our own that no other program inherits."""
+    """Lines in and answers out, on descriptors of our own that other programs do not inherit."""
 
     def __init__(self):
         self.lines_fd = keep(0)
         self.answers_fd = keep(1)
         self.open()
-        # Close-on-exec does nothing for a child that is only forked (multiprocessing). It must
-        # not hold the pipe open: the proxy sees our death by its end.
+        # Close-on-exec does not help if a child only forks (multiprocessing). The child must not hold the
+        # pipe open, because the proxy learns of our death from the pipe's end.
         os.register_at_fork(after_in_child=self.forget)
 
     def open(self):
         self.lines = self.read_lines()
-        self.ahead = deque()  # lines that were read and not handed out
+        self.ahead = deque()  # lines that were read but not handed out
         self.unfinished = []
         self.ended = False
-        self.number = 0  # of the line that was handed out last, control lines not counted
-        self.looked_for = 0  # the last of them that is_cancelled() looked for
+        self.number = 0  # of the last line handed out, not counting control lines
+        self.looked_for = 0  # the last number that is_cancelled() looked for
         self.input = None
 
     def read_lines(self):
-        """Yield each line without its newline; the proxy bounds its length."""
+        """Yield each line without its newline. The proxy limits its length."""
         ahead = self.ahead
         while True:
             while ahead:
@@ -217,11 +217,11 @@ class Channel:
         if not chunk:
             self.ended = True
             last = b"".join(self.unfinished)
-            if last:  # a shell's input need not end in a newline
+            if last:  # in a shell the last line may lack a newline
                 self.ahead.append(last)
 
     def is_cancelled(self):
-        """Whether nobody waits for the activation that runs: a control line says so."""
+        """Whether a control line says that nobody waits for the running activation."""
         if self.input is None:
             self.input = select.poll()
             self.input.register(self.lines_fd, select.POLLIN)
@@ -235,14 +235,14 @@ class Channel:
         return b"cancel %d" % self.number in self.ahead
 
     def is_control(self, line):
-        """Whether a line that was handed out is a control line, for an activation that is over."""
+        """Whether a line that was handed out is a control line, which names an activation that is over."""
         if not line.startswith(b"cancel "):
             return False
         self.number -= 1
         return True
 
     def answer(self, line):
-        """Write one line, in one write unless a signal comes between."""
+        """Write one line, with a single write unless a signal interrupts it."""
         try:
             n = os.write(self.answers_fd, line)
             while n < len(line):
@@ -255,21 +255,21 @@ class Channel:
             os._exit(0)  # a forked child came back from main: only the parent answers
 
     def forget(self):
-        """In a forked child, or one of its own: leave the parent's pipes alone."""
+        """For a forked child, ours or the user's: let go of the parent's pipes."""
         if self.lines_fd >= 0:
             os.close(self.lines_fd)
             os.close(self.answers_fd)
         self.lines_fd = self.answers_fd = -1
 
     def take(self, lines_fd, answers_fd):
-        """In a child that is to serve: these are its own."""
+        """For a child that is to serve: use these descriptors as its own."""
         self.lines_fd = keep(lines_fd)
         self.answers_fd = keep(answers_fd)
         self.open()
 
 
 def keep(fd):
-    """A copy of a descriptor, close-on-exec and out of the way."""
+    """A close-on-exec copy of a descriptor, with a high number."""
     try:
         return fcntl.fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_MIN)
     except OSError:
@@ -277,7 +277,7 @@ def keep(fd):
 
 
 def is_writable(fd):
-    """Whether a descriptor is open and takes writes (make's job pipe on 3 does not)."""
+    """Whether a descriptor is open for writing. The descriptor 3 of make's jobserver is not."""
     try:
         return fcntl.fcntl(fd, fcntl.F_GETFL) & O_ACCMODE != os.O_RDONLY
     except OSError:
@@ -285,7 +285,7 @@ def is_writable(fd):
 
 
 def open_logs():
-    """Point the user's 0 at nothing and 1 at the log: descriptor 3, or 2 where there is no 3."""
+    """Point the user's 0 at /dev/null and 1 at the log: descriptor 3, or 2 where there is no 3."""
     has_3 = is_writable(3)
     null = os.open(os.devnull, os.O_RDWR)
     if not is_writable(2):
@@ -303,8 +303,8 @@ def open_logs():
 def open_log(fd):
     """A text stream that loses at most an unfinished line when the process is killed.
 
-    One write per line; unbuffered (-u) it would be one per argument of print(). UTF-8 in any
-    locale, and a print never fails over a character.
+    It makes one write per line; unbuffered (-u) it would be one per argument of print(). It writes UTF-8
+    in any locale, and a print never fails because of a character.
     """
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
@@ -312,12 +312,12 @@ def open_log(fd):
 def flush(stream):
     try:
         stream.flush()
-    except Exception:  # closed, None, or the user's own object: nothing there to be saved
+    except Exception:  # closed, None, or an object of the user's: there is nothing to flush
         pass
 
 
 def flush_logs():
-    """Write out all that was printed. Always before an answer: it ends the activation's log.
+    """Write out everything that was printed. Call before each answer, which ends the activation's log.
 
     Flushing an empty stream costs 0.06 us, less than finding out whether it is empty.
     """
@@ -334,14 +334,14 @@ def flush_logs():
 
 
 def leave(code):
-    """End the process as sys.exit(code) does: exit handlers run and all that was written is flushed, but
-    no thread is waited for, and nothing that is left is closed or destroyed."""
+    """End the process as sys.exit(code) does: run exit handlers and flush what was written. But wait for no
+    thread, and close or destroy nothing."""
     import atexit
 
     status = exit_status(code)
     try:
         atexit._run_exitfuncs()
-    except BaseException:  # it has been printed
+    except BaseException:  # atexit has printed it already
         pass
     flush_logs()
     flush_files()
@@ -349,19 +349,19 @@ def leave(code):
 
 
 def exit_status(code):
-    """The status that Python gives to sys.exit(code), which prints a text."""
+    """The exit status that Python uses for sys.exit(code). Prints the code if it is a text."""
     if code is None or isinstance(code, int):
         return (code or 0) & 0xff
     try:
         print(code, file=sys.stderr)
-    except Exception:  # the user's code closed it
+    except Exception:  # the user's code closed stderr
         pass
     return 1
 
 
 def flush_files():
-    """Write out what the user's code has written into files that it did not close. Not into pipes: it
-    might wait for their readers."""
+    """Flush files that the user's code has written and not closed. Leave out pipes, because a write to a
+    pipe may wait for its reader."""
     import gc
     import io
     import stat
@@ -371,5 +371,5 @@ def flush_files():
             try:
                 if stat.S_ISREG(os.fstat(thing.fileno()).st_mode):
                     thing.flush()
-            except Exception:  # it is closed already
+            except Exception:  # the file is closed
                 pass

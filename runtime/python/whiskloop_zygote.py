@@ -1,7 +1,7 @@
-"""whiskloop_zygote - make workers by fork of a process that has the action loaded.
+"""whiskloop_zygote - fork workers from a process that has the action loaded.
 
-A part of whiskloop_launcher.py, loaded only by a launcher that is to make workers, before the user's
-code is. ../README.md, Fork, has the protocol.
+A part of whiskloop_launcher.py, loaded only by a launcher that makes workers, before the user's code.
+../README.md, Fork, has the protocol.
 """
 
 import fcntl
@@ -11,14 +11,14 @@ import sys
 
 from whiskloop_wire import O_ACCMODE, READ_BYTES, Refusal, flush_logs, message, to_line
 
-# Names that are in modules which would be loaded for nothing else.
+# Constants, to avoid importing modules for their names alone.
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
 INT_BYTES = 4
 
 
 def identity(fd):
-    """What a descriptor leads to, whatever its number."""
+    """What a descriptor refers to, whatever its number."""
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
 
@@ -28,12 +28,12 @@ def open_descriptors():
         try:
             os.fstat(int(name))
         except OSError:
-            continue  # the listing's own
+            continue  # the listing's own descriptor
         yield int(name)
 
 
 def can_be_shared(fd):
-    """Whether processes can use it side by side: no position to move, nobody at the other end."""
+    """Whether processes can share it: it has no position that moves, and no peer."""
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
@@ -42,13 +42,13 @@ def can_be_shared(fd):
 
 
 # OpenBLAS starts a thread for each processor when it is loaded, and a process with threads is not
-# forked. Where one of these is set it is left as it is.
+# forked. If one of these variables is set, leave all as they are.
 THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 ADVICE = "; if they are of NumPy or PyTorch, set OPENBLAS_NUM_THREADS, OMP_NUM_THREADS and MKL_NUM_THREADS to 1"
 
 
 def reseed():
-    """Give this worker random numbers of its own, from the global generators that are loaded."""
+    """Seed the loaded global generators anew, so that this worker has random numbers of its own."""
     for name, path in (("random", ["seed"]), ("numpy", ["random", "seed"]), ("torch", ["seed"])):
         seed = sys.modules.get(name)
         for part in path:
@@ -61,14 +61,14 @@ def reseed():
 
 
 class Zygote:
-    """This process with the action loaded, as what all workers are made of: ../README.md, Fork.
+    """This process, which has the action loaded and from which all workers are forked: ../README.md, Fork.
 
-    Descriptor 0 was a socket. A request brings the descriptors of a worker, its number goes back.
+    Descriptor 0 was a socket. A request brings a worker's descriptors; the reply is its process id.
     """
 
     def __init__(self, channel):
-        """Before the user's code is loaded, whose own modules may have any name."""
-        import _socket  # its wrapper in Python takes as long to load as all else here
+        """Call before the user's code is loaded, because its own modules may have any name."""
+        import _socket  # the module socket takes as long to load as everything else here
 
         self.sets_threads = not any(name in os.environ for name in THREADS)
         if self.sets_threads:
@@ -80,7 +80,7 @@ class Zygote:
         self.library = _socket
         self.channel = channel
         self.proxy = os.getppid()
-        self.logs = {identity(1): 3, identity(2): 2}  # and which of a worker's takes its place
+        self.logs = {identity(1): 3, identity(2): 2}  # a log's identity -> the worker's descriptor that replaces it
         try:
             import ctypes
 
@@ -89,7 +89,7 @@ class Zygote:
             self.prctl = None
 
     def obstacle(self):
-        """Why workers made by fork would not be like others; "" when nothing is known."""
+        """Why forked workers would differ from others; "" if no reason is known."""
         if self.prctl is None:
             return "this Python has no ctypes"
         n = len(os.listdir("/proc/self/task"))
@@ -109,13 +109,13 @@ class Zygote:
         return ""
 
     def serve(self):
-        """Make workers as long as some are asked for. Returns in each worker, and nowhere else."""
+        """Make workers as long as some are asked for. Returns in each worker only."""
         import gc
 
         gc.collect()
         flush_logs()
         if self.sets_threads:
-            os.unsetenv(THREADS[0])  # libraries read it while they are loaded
+            os.unsetenv(THREADS[0])  # libraries have read it while they were loaded
         try:
             problem = self.obstacle()
         except Exception as unseen:
@@ -123,7 +123,7 @@ class Zygote:
         self.say({"forks": False, "error": problem} if problem else {"forks": True})
         self.channel.answer(to_line({"ok": True}))
         if hasattr(gc, "freeze"):
-            gc.freeze()  # a collection writes into all that it looks at: pages would be copied
+            gc.freeze()  # a collection writes to all objects, so their pages would be copied
         while True:
             fds = self.request()
             if fds is None:
@@ -135,7 +135,7 @@ class Zygote:
         os.write(self.channel.lines_fd, to_line(document))
 
     def request(self):
-        """The descriptors 0 to 3 of the next worker; None when no more are wanted."""
+        """The descriptors 0 to 3 of the next worker; None if no more are wanted."""
         flags = getattr(self.library, "MSG_CMSG_CLOEXEC", 0x40000000)
         data, messages, _, _ = self.socket.recvmsg(
             READ_BYTES, self.library.CMSG_SPACE(4 * INT_BYTES), flags)
@@ -146,7 +146,7 @@ class Zygote:
                 for at in range(0, len(numbers), INT_BYTES)]
 
     def make_worker(self, fds):
-        """Fork twice, so that the proxy and not we is the parent; True in the worker."""
+        """Fork twice, so that the proxy is the worker's parent, and not we. Returns True in the worker."""
         pids, tell_pid = os.pipe()
         word, give_word = os.pipe()
         try:
@@ -167,19 +167,19 @@ class Zygote:
                 os.waitpid(middle, 0)
             except ChildProcessError:
                 pass  # the user's code has a handler that waits for any child
-        # The worker has changed parents by now, and starts when the proxy can know of it.
+        # The worker's parent is the proxy now. Let it start only after the proxy can know its id.
         self.say({"pid": int(text)} if text.isdigit() else {"error": text or "no word of a fork"})
         try:
             os.write(give_word, b".")
         except BrokenPipeError:
-            pass  # it was killed
+            pass  # the worker was killed
         os.close(pids)
         os.close(give_word)
         return False
 
     @staticmethod
     def leave_child(tell_pid):
-        """Between the forks: have a child and end. Returns in the child only."""
+        """Between the two forks: fork a child and exit. Returns in the child only."""
         try:
             pid = os.fork()
             if pid == 0:
@@ -192,14 +192,14 @@ class Zygote:
         os._exit(0)
 
     def become_worker(self, word, fds):
-        """Take what a worker has that was started by the proxy itself."""
+        """Get everything that a worker has which the proxy itself starts."""
         self.socket.detach()  # forget() has closed it
         told = os.read(word, 1)
         os.close(word)
         if told:
             self.prctl(PR_SET_PDEATHSIG, SIGKILL)
         if not told or os.getppid() != self.proxy:
-            os._exit(0)  # nobody knows of us
+            os._exit(0)  # nobody knows that we exist
         for fd in open_descriptors():
             log = self.logs.get(identity(fd))
             if log is not None:

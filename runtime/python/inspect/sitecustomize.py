@@ -1,4 +1,4 @@
-"""Found first by python3 under whiskloop dev --inspect: lets a debugger attach, by debugpy."""
+"""Found first by python3 under whiskloop dev --inspect: lets a debugger attach through debugpy."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _PORT = os.environ.pop("WHISKLOOP_INSPECT_PORT", None)
 _FILE = os.environ.pop("WHISKLOOP_INSPECT_FILE", None)
 
-# What the action starts is not debugged, and finds the sitecustomize that the system has.
+# Programs that the action starts are not debugged, and find the system's own sitecustomize.
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry != _HERE)
@@ -16,7 +16,7 @@ if not os.environ["PYTHONPATH"]:
 
 
 def _name_copy(file):
-    """An action of one file runs as a copy, __main__.py elsewhere; breakpoints name the file itself."""
+    """An action of one file runs as a copy, __main__.py elsewhere. Make breakpoints name the original file."""
     from importlib.machinery import SourceFileLoader
 
     to_code = SourceFileLoader.source_to_code
