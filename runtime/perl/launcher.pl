@@ -3,8 +3,8 @@
 # launcher.pl [FILE [MAIN]] - keep a Perl function loaded and answer one JSON line per activation.
 #
 # Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-# The function gets the argument as a reference, its texts decoded, and returns one. What it prints
-# on STDOUT and STDERR is text, written as UTF-8. JSON::XS is used where it is installed.
+# The function gets the argument as a reference, with decoded texts, and returns one. What it prints
+# to STDOUT and STDERR is text, written as UTF-8. JSON::XS is used if it is installed.
 
 package Whiskloop::Launcher;
 
@@ -18,10 +18,10 @@ use POSIX ();
 
 my $PIPELINE = 64;          # lines that may be written ahead of the answers
 my $READ_BYTES = 65536;
-my $KEPT_FD_MIN = 100;      # our own descriptors: above what code expects to get
-my $DEPTH_MAX = 2048;       # the proxy lets 1024 pass
+my $KEPT_FD_MIN = 100;      # our own descriptors are above this: code may expect low numbers
+my $DEPTH_MAX = 2048;       # the proxy allows 1024
 
-# Read by Perl, or by a library beneath it, only while the process starts.
+# Read by Perl, or by a library that it uses, only while the process starts.
 my $READ_AT_START = qr/^(?:PERL|LD_|LC_|LANG|MALLOC_|GLIBC_)/;
 
 my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSON::PP' })
@@ -30,14 +30,14 @@ my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSO
 my ($lines, $answers, $unread, @looked_at);
 my ($sends_parts, $n_parts, @parts);
 my $pid = $$;    # ours
-my $own_folder = ''; # the action's, which has another name at each start: no answer tells it
-my $number = 0;  # of the line that was handed out last, control lines not counted
+my $own_folder = ''; # the action's folder; answers must not contain it, because it differs at each start
+my $number = 0;  # of the last line handed out, not counting control lines
 my %cancelled;   # numbers of lines that nobody waits for
 my @ahead;       # lines that were read while an activation ran
-my $AHEAD_MAX = 256; # of them; the proxy writes no more than $PIPELINE
-my $LIST_MAX = 64 << 20; # bytes of parts that are kept where there is nobody to send them to
+my $AHEAD_MAX = 256; # most lines in @ahead; the proxy writes no more than $PIPELINE
+my $LIST_MAX = 64 << 20; # most bytes of parts that are kept in a shell
 
-# A copy of a descriptor which no program inherits.
+# A copy of a descriptor that programs do not inherit.
 sub keep {
     my ($from, $mode) = @_;
     my $fd = fcntl($from, F_DUPFD, $KEPT_FD_MIN) || fcntl($from, F_DUPFD, 4); # for a low limit on open files
@@ -50,11 +50,11 @@ sub is_writable {
     my ($fd) = @_;
     open(my $handle, '>&=', $fd) or return 0;
     my $flags = fcntl($handle, F_GETFL, 0);
-    push @looked_at, $handle; # to close the handle would close the number
+    push @looked_at, $handle; # kept, because closing the handle would close the descriptor
     return defined $flags && ($flags & O_ACCMODE) != O_RDONLY;
 }
 
-# The user's STDIN reads nothing; STDOUT is the log: descriptor 3, or 2 where there is no 3.
+# The user's STDIN is empty, and STDOUT is the log: descriptor 3, or 2 where there is no 3.
 sub open_logs {
     my $has_3 = is_writable(3);
     open(my $null, '<', '/dev/null') or die "cannot open /dev/null: $!\n";
@@ -66,14 +66,14 @@ sub open_logs {
     STDERR->autoflush(1);
 }
 
-# Whether a line is no request; what it says is kept.
+# Whether a line is a control line, not a request. Remembers what it cancels.
 sub is_control {
     return 0 if !$sends_parts || $_[0] !~ /\Acancel ([0-9]+)\n\z/;
     $cancelled{$1} = 1 if $1 >= $number;
     return 1;
 }
 
-# Read what is there, without waiting; whether nobody waits for the activation that runs.
+# Read the available input without waiting. Returns whether nobody waits for the running activation.
 sub is_cancelled {
     my $wanted = '';
     vec($wanted, fileno($lines), 1) = 1;
@@ -87,7 +87,7 @@ sub is_cancelled {
     return $cancelled{$number};
 }
 
-# The next request, undef at the end.
+# The next request; undef at the end.
 sub next_request {
     delete $cancelled{$number++};
     while (1) {
@@ -96,17 +96,17 @@ sub next_request {
     }
 }
 
-# The next line of bytes, undef at the end.
+# The next line as bytes; undef at the end.
 sub next_line {
     while (1) {
         my $end = index($unread, "\n");
         return substr($unread, 0, $end + 1, '') if $end >= 0;
-        # Only what is new can hold the newline, so what is long is not searched over and over.
+        # Search only the new bytes for a newline, so that a long line is not searched again and again.
         my @pieces;
         while (1) {
             my $n = sysread($lines, my $piece, $READ_BYTES);
             next if !defined $n && $!{EINTR};
-            if (!$n) { # a shell's input need not end in a newline
+            if (!$n) { # in a shell the last line may lack a newline
                 $unread .= join('', @pieces);
                 return length $unread ? substr($unread, 0, length $unread, '') : undef;
             }
@@ -119,17 +119,17 @@ sub next_line {
 
 sub answer {
     my ($text) = @_;
-    exit 0 if $$ != $pid; # a child of the function's that has returned here
+    exit 0 if $$ != $pid; # a child that the function has forked came back here
     $text .= "\n";
     for (my $at = 0; $at < length $text;) {
         my $n = syswrite($answers, $text, length($text) - $at, $at);
         next if !defined $n && $!{EINTR};
-        POSIX::_exit(1) if !defined $n; # nobody reads any more
+        POSIX::_exit(1) if !defined $n; # nobody reads the answers any more
         $at += $n;
     }
 }
 
-# A JSON value as the bytes of an environment variable, undef when none can hold it.
+# A JSON value as the bytes of an environment variable; undef if no variable can hold it.
 sub variable {
     my ($item) = @_;
     my $text = !defined $item ? '' : ref $item ? $json->encode($item)
@@ -137,11 +137,11 @@ sub variable {
     return index($text, "\0") < 0 ? $text : undef;
 }
 
-# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+# Keys that are always shown: the platform sends them, or the proxy from a client's headers.
 my @PLATFORM = qw(namespace action_name action_version activation_id transaction_id deadline
     api_host api_key traceparent tracestate);
 my %IS_PLATFORM = map { $_ => 1 } @PLATFORM;
-my $OTHERS_MAX = 256; # and so many others: setting a variable takes longer the more there are
+my $OTHERS_MAX = 256; # most other keys shown: setting a variable takes longer the more there are
 my $KEY_MAX = 1024;   # characters
 
 # The keys of a request whose values become variables.
@@ -155,7 +155,7 @@ sub keys_to_show {
 
 my %before; # variable -> what it was before activations set it, or undef
 
-# Show what came with this activation as variables, and take back what came with the last.
+# Show this activation's metadata as variables, and restore those of the last activation.
 sub show {
     my ($request) = @_;
     for my $name (keys %before) {
@@ -171,7 +171,7 @@ sub show {
     }
 }
 
-# What an init line says; the variables in it are set.
+# Read an init line and set the variables in it.
 sub wait_for_init {
     my $line = next_line();
     exit 0 if !defined $line;
@@ -203,7 +203,7 @@ sub wait_for_init {
     return ($path, $main);
 }
 
-# Enter the file's folder, load it and return its function, or end with the reason.
+# Enter the file's folder, load it and return its functions, or exit with the reason.
 sub load {
     my ($path, $name) = @_;
     my $file = Cwd::abs_path($path);
@@ -217,7 +217,7 @@ sub load {
     @ARGV = ();
     $0 = $file;
     local ($@, $!);
-    package main; # what the file defines is then there, and not in ours
+    package main; # so that the file defines its functions there, not in our package
     my %before = map { $_ => 1 } keys %main::;
     do $file;
     if ($@) {
@@ -238,14 +238,14 @@ sub load {
     return \@functions;
 }
 
-# The user's code may have turned autoflush off.
+# Flushes both, because the user's code may have turned autoflush off.
 sub flush_logs {
     STDOUT->flush;
     STDERR->flush;
 }
 
-# part VALUE, for the user's code: a part of the answer, sent to the proxy at once; in a shell kept.
-# It is false once the client has left: what is sent then is dropped.
+# part VALUE, for the user's code: a part of the answer. Sent to the proxy at once; in a shell kept.
+# Returns false once the client has left; later parts are dropped.
 sub main::part {
     my $text = encode($_[0]);
     if (!$sends_parts) {
@@ -253,14 +253,14 @@ sub main::part {
         push @parts, $text;
         return 1;
     }
-    @parts = (''); # that there were some is enough
+    @parts = (''); # only shows that there were parts
     return 0 if $cancelled{$number};
     flush_logs();
     answer("+$text");
     return !is_cancelled();
 }
 
-# Of several functions the member `method` chooses, the first is the default.
+# The function that the member `method` names, or the first one. Nothing if no function has that name.
 sub choose {
     my ($functions, $request) = @_;
     my $first = $functions->[0][1];
@@ -273,8 +273,8 @@ sub choose {
     return;
 }
 
-# The function's result. Without a loop of ours `next` and `last` that stand in none of the
-# function's would be those of the loop that answers, and `redo` would call it again.
+# Call the function and return its result. It runs in a loop of our own: outside of any loop of the function's,
+# `next` and `last` would leave the loop that answers lines, and `redo` would call the function again.
 sub call {
     my ($function, $value) = @_;
     my ($called, $returned, $answer);
@@ -287,8 +287,8 @@ sub call {
     return $answer;
 }
 
-# Perl's numbers and characters include some that JSON's do not, and the encoder writes them all the same:
-# halves of surrogate pairs, and what is above U+10FFFF.
+# Encode a value. Perl has numbers and characters that JSON lacks, such as halves of surrogate pairs and characters
+# above U+10FFFF, and the encoder writes them all the same. Refuse them.
 sub encode {
     my $text = $json->encode($_[0]);
     die "the result holds a character that JSON cannot tell\n" if $text =~ /\xed[\xa0-\xbf]|\xf4[\x90-\xbf]|[\xf5-\xff]/;
@@ -320,8 +320,8 @@ sub activate {
     my $thrown = $@;
     my $problem = eval { "$thrown" };
     $problem = 'an exception that cannot be told as text: ' . ref $thrown if !defined $problem;
-    $problem =~ s/(?: at \Q${\__FILE__}\E line [0-9]+\.)?\n*\z//; # what we call is no place of the user's
-    # A reference has no text of its own: it is told by what is in it.
+    $problem =~ s/(?: at \Q${\__FILE__}\E line [0-9]+\.)?\n*\z//; # our file and line are not in the user's code
+    # A reference has no text of its own, so encode what it refers to.
     my $told = (ref $thrown) =~ /\A(?:HASH|ARRAY)\z/ ? eval { encode($thrown) } : undef;
     local ($,, $\);
     print STDERR defined $told ? Encode::decode('UTF-8', $told) : $problem, "\n";
@@ -338,7 +338,7 @@ sub run {
             "    printf '{\"value\":{\"name\":\"Mike\"}}\\n' | launcher.pl hello.pl\n";
         exit 2;
     }
-    require JSON::PP; # its booleans, whichever of the two decodes
+    require JSON::PP; # for its booleans, which both modules use
     $unread = '';
     $lines = keep(\*STDIN, '<&=');
     $answers = keep(\*STDOUT, '>&=');
