@@ -3,8 +3,8 @@
  * launcher.php [FILE [MAIN]] - keep a PHP function loaded and answer one JSON line per activation.
  *
  * Started by launcher.sh: lines come in on descriptor 8 and answers leave on 9; ../README.md has the
- * protocol. The function gets an array, and returns one or an object. PHP has one type for lists and
- * objects: an empty one is answered as [], but for the whole result, which is then {}.
+ * protocol. The function gets an array, and returns an array or an object. PHP has one type for lists and
+ * objects, so an empty one is answered as []. If the whole result is empty, it is answered as {}.
  */
 
 namespace Whiskloop;
@@ -12,19 +12,19 @@ namespace Whiskloop;
 const PIPELINE = 64; // lines that may be written ahead of the answers
 const AHEAD_MAX = 256; // lines that are read while an activation runs; the proxy writes no more than 64
 const READ_BYTES = 65536;
-const LIST_MAX = 64 << 20; // bytes of parts that are kept where there is nobody to send them to
-const DEPTH_MAX = 2048; // the proxy lets 1024 pass
+const LIST_MAX = 64 << 20; // most bytes of parts that are kept in a shell
+const DEPTH_MAX = 2048; // the proxy allows 1024
 const ENCODING = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS
     | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR;
 
-// Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+// Keys that are always shown: the platform sends them, or the proxy from a client's headers.
 const PLATFORM = ['namespace' => 1, 'action_name' => 1, 'action_version' => 1, 'activation_id' => 1,
     'transaction_id' => 1, 'deadline' => 1, 'api_host' => 1, 'api_key' => 1, 'traceparent' => 1,
     'tracestate' => 1];
-const OTHERS_MAX = 256; // and so many others: setting a variable takes longer the more there are
+const OTHERS_MAX = 256; // most other keys shown: setting a variable takes longer the more there are
 const KEY_MAX = 1024; // bytes
 
-// Read by PHP, or by a library beneath it, only while the process starts.
+// Read by PHP, or by a library that it uses, only while the process starts.
 const READ_AT_START = '/^(PHP|LD_|LC_|LANG|TZ|MALLOC_|GLIBC_|USE_ZEND_ALLOC)/';
 
 final class Launcher
@@ -32,21 +32,21 @@ final class Launcher
     private static $lines;
     private static $answers;
     private static array $before = []; // variable -> what it was before activations, or false
-    private static int $number = 0; // of the line that was handed out last, control lines not counted
+    private static int $number = 0; // of the last line handed out, not counting control lines
     private static array $cancelled = []; // numbers of lines that nobody waits for
     private static array $ahead = []; // lines that were read while an activation ran
-    private static string $unfinished = ''; // the line behind them
+    private static string $unfinished = ''; // the start of the line after them
     private static bool $busy = false;
     private static int $pid; // ours
     public static string $folder = '/'; // the action's
     public static bool $sendsParts = false;
     public static int $timeLimit = 0; // seconds of processor time, as the code set it while it loaded
-    public static string $failed = ''; // stands before the answer of a function that threw
+    public static string $failed = ''; // put before the answer of a function that threw
 
     public static function open(): void
     {
         self::$pid = getmypid();
-        $_ENV = getenv(); // whatever php.ini says of it (variables_order)
+        $_ENV = getenv(); // whatever variables_order in php.ini says
         self::$lines = fopen('php://fd/8', 'r');
         self::$answers = fopen('php://fd/9', 'w');
         register_shutdown_function([self::class, 'atEnd']);
@@ -60,19 +60,19 @@ final class Launcher
     public static function answer(string $line): void
     {
         if (getmypid() !== self::$pid) {
-            exit(0); // a child of the function's that has returned here
+            exit(0); // a child that the function has forked came back here
         }
         $line .= "\n";
         while ($line !== '') {
             $n = @fwrite(self::$answers, $line);
             if (!$n) {
-                exit(1); // nobody reads any more
+                exit(1); // nobody reads the answers any more
             }
             $line = $n === strlen($line) ? '' : substr($line, $n);
         }
     }
 
-    /* The next request, false at the end. */
+    /* The next request; false at the end. */
     public static function next(): string|false
     {
         if (self::$cancelled !== []) {
@@ -92,7 +92,7 @@ final class Launcher
         return $line;
     }
 
-    /* Whether a line is no request; what it says is kept. */
+    /* Whether a line is a control line, not a request. Remembers what it cancels. */
     private static function isControl(string $line): bool
     {
         if (!self::$sendsParts || !preg_match('/^cancel ([0-9]{1,18})$/D', rtrim($line, "\n"), $found)) {
@@ -102,7 +102,7 @@ final class Launcher
         return true;
     }
 
-    /* Read what is there, without waiting; whether nobody waits for the activation that runs. */
+    /* Read the available input without waiting. Returns whether nobody waits for the running activation. */
     private static function isCancelled(): bool
     {
         while (count(self::$ahead) < AHEAD_MAX) {
@@ -142,7 +142,7 @@ final class Launcher
         self::$before = [];
     }
 
-    /* Show what came with this activation as variables, and take back what came with the last. */
+    /* Show this activation's metadata as variables, and restore those of the last activation. */
     private static function show(array $request): void
     {
         self::restore();
@@ -164,7 +164,7 @@ final class Launcher
         }
     }
 
-    /* The arguments that a start with an action would have had; the variables are set. */
+    /* Read the init line and set the variables in it. Returns the arguments that a start with an action would have. */
     public static function waitForInit(): array
     {
         $line = fgets(self::$lines); // not counted as a request
@@ -204,14 +204,14 @@ final class Launcher
         return [$path, $main];
     }
 
-    /* Become a fresh process; descriptors are put back in their order on the way. */
+    /* Exec a fresh process. Its descriptors are put back in their first order on the way. */
     private static function startAgain(array $arguments): void
     {
         $restore = 'exec 3>&1 0<&8 1>&9 8<&- 9>&-; exec sh "$0" "$@"';
         pcntl_exec('/bin/sh', ['-c', $restore, __DIR__ . '/launcher.sh', ...$arguments], getenv());
     }
 
-    /* What PHP says of a function's parameters, without the place where we call it. */
+    /* PHP's message about a function's parameters, without the place in our file that calls it. */
     private static function withoutOurCall(string $text): string
     {
         return preg_replace('~(, called)? in ' . preg_quote(__FILE__, '~') . ' on line \d+~', '', $text) ?? $text;
@@ -220,15 +220,15 @@ final class Launcher
     public static function report(\Throwable $problem): void
     {
         try {
-            // Without our own calls, which are no place of the user's.
+            // Without our own calls, which are not in the user's code.
             fwrite(STDERR, self::withoutOurCall(
                 preg_replace('~^#\d+ ' . preg_quote(__FILE__, '~') . '.*\n~m', '', "$problem\n")));
         } catch (\Throwable) {
-            return; // STDERR is closed, or the problem fails to be text: the answer still tells
+            return; // STDERR is closed, or the problem's text cannot be made; the answer still has the error
         }
     }
 
-    /* The text of a problem, without the action's folder, which has another name at each start. */
+    /* The text of a problem, without the path of the action's folder, which differs at each start. */
     private static function told(\Throwable $problem): string
     {
         $text = self::withoutOurCall($problem->getMessage());
@@ -236,8 +236,8 @@ final class Launcher
         return self::$folder === '/' ? $text : preg_replace($folder, '', $text) ?? $text;
     }
 
-    /* Flush what the user's code left in buffers: it is log. Some buffers cannot be ended, and a
-     * callback may fail. */
+    /* Flush output buffers of the user's code: their content is log. Some buffers cannot be ended, and a
+    * callback may fail. */
     public static function endBuffers(): void
     {
         for ($n = ob_get_level(); $n > 0; $n--) {
@@ -249,7 +249,7 @@ final class Launcher
                     if ($flags & PHP_OUTPUT_HANDLER_FLUSHABLE) {
                         ob_flush();
                     }
-                    return; // those beneath it cannot be reached
+                    return; // the buffers below it cannot be reached
                 }
             } catch (\Throwable $problem) {
                 self::report($problem);
@@ -257,8 +257,8 @@ final class Launcher
         }
     }
 
-    /* What a generator gives, sent to the proxy as it comes; in a shell kept for a list. Where the
-     * client leaves, the generator is destroyed, so that its `finally` runs. */
+    /* Send a generator's parts to the proxy at once; in a shell keep them for a list. When the client leaves,
+    * the generator is destroyed, so that its `finally` runs. */
     private static function takeParts(?\Generator &$generator): string
     {
         $list = [];
@@ -286,7 +286,7 @@ final class Launcher
         return self::$sendsParts ? '+' : '[' . implode(',', $list) . ']';
     }
 
-    /* Of several functions the member `method` chooses, the first is the default; null: there is none. */
+    /* The function that the member `method` names, or the first one. null: no function has that name. */
     private static function choose(array $functions, array &$request): ?string
     {
         if (count($functions) < 2 || !isset($request['method'])) {
@@ -297,7 +297,7 @@ final class Launcher
         return in_array($method, $functions, true) ? $method : null;
     }
 
-    /* One activation: a line in, its answer out. */
+    /* Run one activation: takes a line, returns its answer. */
     public static function activate(array $functions, string $line): string
     {
         try {
@@ -318,7 +318,7 @@ final class Launcher
         try {
             self::$busy = true;
             if (ini_get('max_execution_time') !== '0') {
-                set_time_limit(self::$timeLimit); // what one activation sets and uses is not the next one's
+                set_time_limit(self::$timeLimit); // so that an activation's use of time does not count for the next one
             }
             self::show($request);
             $result = $function($request['value'] ?? []);
@@ -337,7 +337,7 @@ final class Launcher
         return $answer;
     }
 
-    /* A fatal error ends PHP past every handler: the activation is told so, then we end (T-H2). */
+    /* A fatal error ends PHP without calling any handler. Answer null for the activation then, and end. */
     public static function atEnd(): void
     {
         $last = error_get_last();
@@ -348,7 +348,7 @@ final class Launcher
     }
 }
 
-/* Upper case without the mbstring extension, which is a package of its own: keys are ASCII. */
+/* Upper case without the extension mbstring, which is a separate package: keys are ASCII. */
 function mb_up(string $text): string
 {
     return strtr($text, 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
@@ -377,7 +377,7 @@ function mb_up(string $text): string
     $GLOBALS['__whiskloop'] = [$file, $main ?: 'main', $acknowledge];
 })();
 
-// At the top level: what the file calls global is then global.
+// At the top level, so that the file's global variables are global.
 try {
     if (is_file('vendor/autoload.php')) {
         require 'vendor/autoload.php';
