@@ -4,7 +4,7 @@
 # launcher.rb [FILE [MAIN]] - keep a Ruby method loaded and answer one JSON line per activation.
 #
 # Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-# The method is one of the file's top level; it gets and returns what JSON.parse makes of a value.
+# The method is defined at the file's top level. It gets and returns what JSON.parse makes of a value.
 
 require 'json'
 
@@ -13,40 +13,40 @@ require 'json'
 
 module Whiskloop
   PIPELINE = 64 # lines that may be written ahead of the answers
-  AHEAD_MAX = 256 # lines that are read while an activation runs; the proxy writes no more than 64
+  AHEAD_MAX = 256 # most lines read while an activation runs; the proxy writes no more than 64
   READ_BYTES = 65_536
-  LIST_MAX = 64 << 20 # bytes of parts that are kept where there is nobody to send them to
+  LIST_MAX = 64 << 20 # most bytes of parts that are kept in a shell
   LEFT = Object.new.freeze # thrown once the client has left
-  KEPT_FD_MIN = 100 # our own descriptors: above what code expects to get
+  KEPT_FD_MIN = 100 # our own descriptors are above this: code may expect low numbers
   F_DUPFD_CLOEXEC = 1030
 
-  # JSON as it was before the user's code could put something else in its place.
+  # JSON's parser, kept from before the user's code can replace it.
   PARSE = JSON.method(:parse)
   GENERATE = JSON.method(:generate)
 
-  # Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+  # Keys that are always shown: the platform sends them, or the proxy from a client's headers.
   PLATFORM = %w[namespace action_name action_version activation_id transaction_id deadline
                 api_host api_key traceparent tracestate].freeze
-  OTHERS_MAX = 256 # and so many others: setting a variable takes longer the more there are
+  OTHERS_MAX = 256 # most other keys shown: setting a variable takes longer the more there are
   KEY_MAX = 1024 # characters
 
-  # setenv() never frees a value that it replaces. From so many bytes on, load what avoids that.
+  # setenv() never frees a value that it replaces. After so many bytes, load Fiddle to avoid that.
   LOST_MAX = 1 << 20
 
-  # Read by Ruby, or by a library beneath it, only while the process starts.
+  # Read by Ruby, or by a library that it uses, only while the process starts.
   READ_AT_START = /\A(RUBY|GEM_|LD_|LC_|LANG|MALLOC_|GLIBC_)/.freeze
 
   module_function
 
-  # A copy of a descriptor out of the way, which no program inherits.
+  # A copy of a descriptor with a high number, which programs do not inherit.
   def keep(io, mode)
     IO.for_fd(io.fcntl(F_DUPFD_CLOEXEC, KEPT_FD_MIN), mode).tap(&:binmode)
   rescue Errno::EINVAL
     io.dup.tap(&:binmode) # a limit on open files below KEPT_FD_MIN
   end
 
-  # The user's standard input reads nothing; standard output is the log. Descriptor 3 is the proxy's
-  # only where there is a proxy; in a shell Ruby may have it for itself.
+  # The user's standard input is empty, and standard output is the log. Descriptor 3 is the proxy's only if
+  # there is a proxy. In a shell it may be one of Ruby's own.
   def open_logs(acknowledge)
     log = IO.for_fd(3, 'w') if acknowledge
     $stdin.reopen(File::NULL)
@@ -56,7 +56,7 @@ module Whiskloop
   end
 
   def answer(text)
-    exit if $$ != @pid # a child of the function's that has returned here
+    exit if $$ != @pid # a child that the function has forked came back here
     @answers.write(text, "\n")
     @answers.flush
   rescue Errno::EPIPE
@@ -65,7 +65,7 @@ module Whiskloop
 
   def to_json_line(result)
     text = GENERATE.call(result, max_nesting: 0)
-    # A to_json of the user's may write several lines. Newlines in JSON outside texts are blanks.
+    # A to_json method of the user's may write several lines. Outside of strings, newlines in JSON are blanks.
     text.match?(/[\n\r]/) ? text.tr("\n\r", '  ') : text
   end
 
@@ -78,8 +78,8 @@ module Whiskloop
     end
   end
 
-  # Set a variable, or remove it if text is nil. After LOST_MAX bytes the values get memory of our
-  # own, to be written over.
+  # Set a variable, or remove it if text is nil. After LOST_MAX bytes the values are put into memory of
+  # our own, which is overwritten.
   def set(name, text)
     return ENV[name] = text if text.nil? || !overwrites?(name.bytesize + text.bytesize)
 
@@ -89,7 +89,7 @@ module Whiskloop
     @putenv.call(@places[name]) if ENV[name] != text
   end
 
-  # Count the bytes that setenv() would lose next. Whether variables have memory of our own.
+  # Count the bytes that setenv() would leak next. Returns whether variables have memory of our own.
   def overwrites?(bytes)
     @lost = (@lost || 0) + bytes
     return !@putenv.nil? if @places || @lost < LOST_MAX
@@ -116,7 +116,7 @@ module Whiskloop
     end
   end
 
-  # Show what came with this activation as variables, and take back what came with the last alone.
+  # Show this activation's metadata as variables, and restore those that only the last one had.
   def show(request)
     shown = variables(request)
     @before ||= {} # variable => its text before activations set it
@@ -127,18 +127,18 @@ module Whiskloop
     end
   end
 
-  # What the user's code has put in the place of $stdout and $stderr need not be a stream, and what
-  # it printed before may still be held.
+  # The user's code may have replaced $stdout and $stderr, even by objects that are not streams, and text
+  # that it printed before that may still be buffered.
   def flush_logs
     [$stdout, $stderr, STDOUT, STDERR].each do |io|
       io.flush
     rescue StandardError
-      nil # closed, or an object that has nothing to be saved
+      nil # closed, or an object that cannot be flushed
     end
   end
 
-  # The message of a problem as UTF-8, whatever it is, without the action's folder, which has another name
-  # at each start; its class where there is none.
+  # A problem's message as UTF-8, without the path of the action's folder, which differs at each start.
+  # The class's name if there is no message.
   def text_of(problem)
     text = problem.message.to_s
     text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8)
@@ -148,19 +148,19 @@ module Whiskloop
     problem.class.to_s
   end
 
-  # Print a problem and its causes with the user's part of their traces. `warn` is silent where the user's
-  # code has turned off warnings.
+  # Print a problem and its causes with the user's part of their traces. Not by `warn`, which is silent if the
+  # user's code has turned off warnings.
   def report(problem)
     trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
     lines = ["#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
              *trace.drop(1).map { |line| "\tfrom #{line}" }]
-    lines.each { |line| $stderr.write("#{line}\n") } # Ruby asks what stands for $stderr for no more
+    lines.each { |line| $stderr.write("#{line}\n") } # the only method that Ruby demands of a $stderr
     report(problem.cause) if problem.cause
   rescue StandardError
-    nil # the user's code closed $stderr: the answer still tells
+    nil # the user's code closed $stderr; the answer still has the error
   end
 
-  # The path and main of an init line; the variables in it are set.
+  # Read the init line and set the variables in it. Returns its path and main.
   def wait_for_init
     line = @lines.gets("\n") or exit(0)
     begin
@@ -180,29 +180,29 @@ module Whiskloop
       exit(1)
     end
     main = init['main'].to_s
-    # In the action's folder: RUBYLIB and RUBYOPT may name what lies there.
+    # In the action's folder, because RUBYLIB and RUBYOPT may name files in it.
     again = [RbConfig.ruby, File.expand_path(__FILE__), File.expand_path(path), main]
     exec(*again, chdir: File.dirname(again[2])) if changed.keys.any?(READ_AT_START)
     [path, main]
   end
 
-  # The caller named no function that there is.
+  # The caller named a function that does not exist.
   class MethodNotFound < StandardError; end
 
-  # A method of the top level, or a module's own such as Shop::Cart.add.
+  # A method of the top level, or a module's own method, such as Shop::Cart.add.
   def method_named(name)
     place, mark, method = name.rpartition(/\.|::/)
     mark.empty? ? TOPLEVEL_BINDING.receiver.method(name) : Object.const_get(place).public_method(method)
   end
 
-  # Enter the file's folder, load it and return its methods by name, or end with the reason.
+  # Enter the file's folder, load it and return its methods by name, or exit with the reason.
   def load_action(path, main)
     file = File.expand_path(path)
     abort("Cannot start action: no such file: #{file}") unless File.file?(file)
     Dir.chdir(File.dirname(file))
     @own_folder = %r{(?<![\w./-])#{Regexp.escape(File.dirname(file))}/} unless File.dirname(file) == '/'
     ARGV.clear
-    # In the action's folder, but not the file: `if __FILE__ == $0` is for programs of their own.
+    # A name in the action's folder other than the file's: code under `if __FILE__ == $0` must not run.
     $PROGRAM_NAME = File.join(File.dirname(file), 'exec__.rb')
     Process.setproctitle(file)
     $LOAD_PATH.unshift(File.dirname(file))
@@ -211,7 +211,7 @@ module Whiskloop
       load(file)
     rescue SystemExit, Interrupt
       raise
-    rescue Exception => e # a SyntaxError is no StandardError
+    rescue Exception => e # a SyntaxError is not a StandardError
       report(e)
       exit(1)
     end
@@ -224,14 +224,14 @@ module Whiskloop
     end
   end
 
-  # Whether a line is no request; what it says is kept.
+  # Whether a line is a control line, not a request. Remembers what it cancels.
   def control?(line)
     return false unless @sends_parts && line.start_with?('cancel ')
 
     @cancelled[Integer(line[7..])] = true
   end
 
-  # Read what is there, without waiting; whether nobody waits for the activation that runs.
+  # Read the available input without waiting. Returns whether nobody waits for the running activation.
   def cancelled?
     while @ahead.size < AHEAD_MAX && IO.select([@lines], nil, nil, 0)
       text = @unfinished << @lines.readpartial(READ_BYTES)
@@ -243,18 +243,18 @@ module Whiskloop
       end
     end
     @cancelled[@number]
-  rescue EOFError # next_request will see it
+  rescue EOFError # next_request will meet the end again
     @cancelled[@number]
   end
 
-  # The next request, nil at the end.
+  # The next request; nil at the end.
   def next_request
     @cancelled.delete_if { |number, _| number <= @number }
     @number += 1
     while true
       line = @ahead.shift
       if line.nil?
-        line = @lines.gets("\n") # whatever the user's code has made of $/
+        line = @lines.gets("\n") # the user's code may have changed $/
         unless @unfinished.empty?
           line = @unfinished << line.to_s
           @unfinished = +''.b
@@ -264,8 +264,8 @@ module Whiskloop
     end
   end
 
-  # What an Enumerator gives, sent to the proxy as it comes; in a shell kept for a list. Where the
-  # client leaves, the enumerator's `ensure` runs.
+  # Send an Enumerator's parts to the proxy at once; in a shell keep them for a list. When the client leaves,
+  # the enumerator's `ensure` runs.
   def take_parts(enumerator)
     list = []
     n_kept = 0
@@ -283,7 +283,7 @@ module Whiskloop
         end
       end
     end
-    # What the block of Enumerator.new returns. That of each_slice and the like is their receiver.
+    # The value of the block of Enumerator.new, if it is a Hash. Those of each_slice and the like return the receiver.
     return to_json_line(result) if result.is_a?(Hash)
 
     @sends_parts ? '+' : "[#{list.join(',')}]"
@@ -293,7 +293,7 @@ module Whiskloop
     result.is_a?(Enumerator) ? take_parts(result) : to_json_line(result)
   end
 
-  # Of several functions the member `method` chooses, the first is the default.
+  # The function that the member `method` names, or the first one.
   def choose(functions, request)
     return functions.values.first if functions.size < 2
 
@@ -327,13 +327,13 @@ module Whiskloop
       to_json_line({ error: e.message })
     rescue SystemExit, Interrupt, SignalException
       raise
-    rescue Exception => e # SystemStackError and ScriptError are no StandardErrors
+    rescue Exception => e # SystemStackError and ScriptError are not StandardErrors
       report(e)
       to_json_line({ error: text_of(e) })
     end
   end
 
-  # A child that is only forked must not hold our pipes open: the proxy sees our death by their end.
+  # A child that only forks must not hold our pipes open, because the proxy learns of our death from their end.
   module Forks
     def _fork
       super.tap { |pid| Whiskloop.forget if pid.zero? }
@@ -355,7 +355,7 @@ module Whiskloop
     end
     Encoding.default_external = Encoding::UTF_8
     @pid = $$
-    @own_folder = /(?!)/ # nothing
+    @own_folder = /(?!)/ # matches nothing
     @lines = keep($stdin, 'r')
     @answers = keep($stdout, 'w')
     path, main = ARGV.empty? ? wait_for_init : ARGV
@@ -364,10 +364,10 @@ module Whiskloop
     functions = load_action(path, main)
     answer(%({"ok":true,"pipeline":#{PIPELINE},"parts":true,"control":true})) if acknowledge
     @sends_parts = acknowledge
-    @number = 0 # of the line that was handed out last, control lines not counted
+    @number = 0 # of the last line handed out, not counting control lines
     @cancelled = {} # numbers of lines that nobody waits for
     @ahead = [] # lines that were read while an activation ran
-    @unfinished = +''.b # the line behind them
+    @unfinished = +''.b # the start of the line after them
     while (line = next_request)
       text = activate(functions, line)
       flush_logs
