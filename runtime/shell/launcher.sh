@@ -3,43 +3,43 @@
 # launcher.sh FILE [MAIN] - keep a shell function loaded and answer one JSON line per activation.
 #
 # Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-# The function gets the argument's JSON as $1 and calls what stands under "for the function". JSON is
-# cut up by the shell's own word splitting, which is linear; no other program is started.
+# The function gets the argument's JSON as $1 and calls the functions below "for the function". JSON is
+# split by the shell's own word splitting, which takes linear time. No other program is started.
 #
-# A file that begins with #! and has no function MAIN is a plain script: it takes our place, and
-# reads its lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
+# A file that begins with #! and has no function MAIN is a plain script. We exec it, and it reads its
+# lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
 
 LAUNCHER_PIPELINE=64 # lines that may be written ahead of the answers
 
 # ---- JSON ----
 
-# Keys that the platform, or the proxy from a client's headers, sends: these are always shown.
+# Keys that are always shown: the platform sends them, or the proxy from a client's headers.
 LAUNCHER_PLATFORM='|namespace|action_name|action_version|activation_id|transaction_id|deadline'
 LAUNCHER_PLATFORM+='|api_host|api_key|traceparent|tracestate|'
-LAUNCHER_OTHERS_MAX=256 # and so many others, as in every language
+LAUNCHER_OTHERS_MAX=256 # most other keys shown, as in every language
 LAUNCHER_KEY_MAX=1024   # bytes
 
-# Cut the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: names as they are, values as
-# they stand there. Only the member called $2, or without $2 the value and the metadata to show. 1 when
-# it is no object. Between quotes every second piece is a text, so it is enough to count brackets in
-# the others. To cut a value out takes time in proportion to the whole text, so few are.
+# Split the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: decoded names, and values as
+# JSON. Store only the member called $2, or without $2 the value and the metadata to show. Returns 1 if
+# $1 is not an object. Split at quotes, every second piece is inside a string, so brackets are counted in
+# the others only. Cutting out a value takes time in proportion to the whole text, so do it for few.
 launcher_members() {
     local - LC_ALL=C IFS='"' text=$1 part opens closes tail
     local -i depth=0 at=0 from=-1 n=0 others=0
     local inside='' is_name=yes name='' keep=''
     local -a parts
-    local -A places=() # name behind a dot -> where its last value is: from, bytes
+    local -A places=() # "." and a name -> its last value's place: from, bytes
 
     LAUNCHER_NAMES=() LAUNCHER_VALUES=()
     launcher_trim text
     [[ ${text:0:1} == '{' && ${text: -1} == '}' ]] || return 1
     set -f
-    # shellcheck disable=SC2206 # to split it is the point
+    # shellcheck disable=SC2206 # split on purpose
     parts=($text)
     for part in "${parts[@]}"; do
         n+=1
         if [[ -n $inside ]]; then
-            if [[ $part == *\\ ]]; then # an odd number of them: the quote was no end
+            if [[ $part == *\\ ]]; then # after an odd number of backslashes the quote is escaped
                 tail=${part##*[!\\]}
                 if ((${#tail} % 2)); then
                     [[ -z $is_name ]] || name+=$part\"
@@ -63,15 +63,15 @@ launcher_members() {
                 fi
                 is_name='' from=-1
             fi
-        elif [[ $depth$part == 1: && $from -lt 0 ]]; then # what most members have, first and last
+        elif [[ $depth$part == 1: && $from -lt 0 ]]; then # the usual case, a string value: it begins here, and ends in the next branch
             from=at+1 inside=yes
         elif [[ $depth$part == 1, && $from -ge 0 ]]; then
             [[ -z $keep ]] || places[".$name"]="$from $((at - from))"
             name='' is_name=yes inside=yes
-        elif [[ $depth -gt 1 && $part != *[]{}[]* ]]; then # within a value
+        elif [[ $depth -gt 1 && $part != *[]{}[]* ]]; then # inside a value
             inside=yes
         else
-            if ((depth == 1 && from < 0 && n > 1)); then # behind a name
+            if ((depth == 1 && from < 0 && n > 1)); then # after a name
                 opens=${part%%[![:space:]]*}
                 [[ ${part:${#opens}:1} == : ]] || return 1
                 from=$((at + ${#opens} + 1))
@@ -100,7 +100,7 @@ launcher_members() {
     [[ $depth == 0 && -n $is_name ]]
 }
 
-# Take the blanks from both ends of the variable named $1.
+# Remove the blanks from both ends of the variable named $1.
 launcher_trim() {
     local -n launcher_text=$1
     local blanks
@@ -119,7 +119,7 @@ launcher_trim() {
     esac
 }
 
-# Put a character's UTF-8 bytes into REPLY; $1 its number.
+# Put the UTF-8 bytes of the character with number $1 into REPLY.
 launcher_utf8() {
     local -i code=$1
     local bytes
@@ -135,14 +135,14 @@ launcher_utf8() {
         printf -v bytes '\\x%02x\\x%02x\\x%02x\\x%02x' $((0xf0 | code >> 18)) \
             $((0x80 | code >> 12 & 63)) $((0x80 | code >> 6 & 63)) $((0x80 | code & 63))
     fi
-    # shellcheck disable=SC2059 # it is made of escapes only
+    # shellcheck disable=SC2059 # it consists of escapes only
     printf -v REPLY "$bytes"
 }
 
-# Put into REPLY what the inside of a JSON text stands for. A NUL, which no variable can hold, is
-# left out; half a surrogate pair becomes the character for what cannot be shown.
+# Put into REPLY what the inside of a JSON string stands for. A NUL is left out, because no variable can
+# hold it. Half a surrogate pair becomes the replacement character.
 launcher_unescape() {
-    # shellcheck disable=SC2141 # a backslash is what is meant
+    # shellcheck disable=SC2141 # a backslash is meant
     local - LC_ALL=C IFS=\\ out part
     local -i code high=0 i
     local -a parts
@@ -159,7 +159,7 @@ launcher_unescape() {
             out+=$'\xef\xbf\xbd' high=0
         fi
         case ${part:0:1} in
-        '') # two backslashes: what follows is plain
+        '') # two backslashes: the next piece is plain
             out+=\\${parts[++i]-}
             continue
             ;;
@@ -175,7 +175,7 @@ launcher_unescape() {
                 launcher_utf8 $((0x10000 + (high - 0xd800) * 1024 + code - 0xdc00))
                 out+=$REPLY high=0
             elif ((code >= 0xd800 && code < 0xdc00 && ${#part} == 1)); then
-                high=$code # its second half must follow at once
+                high=$code # the second half must follow at once
             elif ((code >= 0xd800 && code < 0xe000)); then
                 out+=$'\xef\xbf\xbd'
             elif ((code > 0)); then
@@ -190,7 +190,7 @@ launcher_unescape() {
     REPLY=$out
 }
 
-# Put into REPLY the JSON value $1 as the text of a variable: a text as it is, else compact JSON.
+# Put into REPLY the JSON value $1 as the text of a variable: a string as it is, else compact JSON.
 launcher_variable() {
     local - IFS='"' part out='' inside=''
     local -a parts
@@ -205,7 +205,7 @@ launcher_variable() {
         for part in "${parts[@]}"; do
             [[ -n $inside ]] || part=${part//[[:space:]]/}
             out+=$part\"
-            # A quote that a backslash stands before ends no text.
+            # A quote after a backslash does not end a string.
             if [[ -z $inside || ! $part =~ (^|[^\\])(\\\\)*\\$ ]]; then
                 [[ -n $inside ]] && inside= || inside=yes
             fi
@@ -218,16 +218,16 @@ launcher_variable() {
 
 # ---- for the function ----
 
-# answer JSON: what the activation is answered with, the last one if there are several. Without one
-# it is {}. Newlines become blanks, as a text has none.
+# answer JSON: set the activation's answer. The last call counts; without one the answer is {}. Newlines
+# become blanks: in valid JSON they are never inside a string.
 answer() {
     { local - && set +kx; } 2>/dev/null
     LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
 }
 
-# part JSON: a part of the answer, sent at once. In a shell, where there is no proxy, parts become the
-# answer's list when nothing else is answered. It fails once the client has left, which a subshell
-# cannot see; what is sent then is dropped.
+# part JSON: send a part of the answer at once. In a shell, where there is no proxy, the parts become the
+# answer, as a list, if there is no other answer. It fails once the client has left, and the part is then
+# dropped. A subshell cannot see that the client has left.
 part() {
     { local - && set +kx; } 2>/dev/null
     local text=${1//[$'\n\r']/ }
@@ -243,15 +243,15 @@ part() {
     [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]]
 }
 
-# fail TEXT: the activation is answered with an error. It returns 1, and so should the function.
+# fail TEXT: answer the activation with an error. Returns 1, which the function should return, too.
 fail() {
     LAUNCHER_FAILURE=$1
     printf '%s\n' "$1" >&2
     return 1
 }
 
-# arg NAME [DEFAULT]: print a member of the argument, a text as it is, all else as JSON.
-# arg -v VARIABLE NAME [DEFAULT]: the same into a variable of the function, without a subshell.
+# arg NAME [DEFAULT]: print a member of the argument: a string as it is, anything else as JSON.
+# arg -v VARIABLE NAME [DEFAULT]: store it in a variable of the function, without a subshell.
 arg() {
     { local - && set +kx; } 2>/dev/null
     local launcher_into='' REPLY
@@ -272,13 +272,13 @@ arg() {
     fi
 }
 
-# quote TEXT: print it as a JSON text, with its quotes.
+# quote TEXT: print TEXT as a JSON string, with its quotes.
 quote() {
     { local - && set +kx; } 2>/dev/null
     launcher_quote "$1"
 }
 
-# The same, whatever the action calls quote.
+# The same for us: the action may define a function called quote.
 launcher_quote() {
     local LC_ALL=C text=$1 escape
     local -i code
@@ -303,18 +303,18 @@ launcher_quote() {
 
 # ---- lines ----
 
-LAUNCHER_NUMBER=0      # of the line that is worked on, control lines not counted
+LAUNCHER_NUMBER=0      # of the current line, not counting control lines
 LAUNCHER_CANCELLED=()  # numbers of lines that nobody waits for
 LAUNCHER_AHEAD=()      # lines that were read while a function ran
-LAUNCHER_UNFINISHED='' # the line behind them
+LAUNCHER_UNFINISHED='' # the start of the line after them
 
-# Read what is there, without waiting. What a subshell read would be lost.
+# Read the available input without waiting. Not in a subshell, where the lines would be lost.
 launcher_look_ahead() {
     local line
 
     [[ $BASHPID == "$$" ]] || return 0
     while ((${#LAUNCHER_AHEAD[@]} < 256)) && read -r -t 0 -u 60; do
-        if ! IFS= read -r -t 0.001 -u 60 line; then # the end, or a line of which not all is there
+        if ! IFS= read -r -t 0.001 -u 60 line; then # the end of input, or an incomplete line
             LAUNCHER_UNFINISHED+=$line
             return 0
         fi
@@ -323,15 +323,15 @@ launcher_look_ahead() {
     done
 }
 
-# Whether a line is no request; what it says is kept.
+# Whether a line is a control line, not a request. Remembers what it cancels.
 launcher_control() {
-    local LC_ALL=C # in which a long line has its length at once
+    local LC_ALL=C # with it, the length of a long line costs no time
 
     [[ -n $LAUNCHER_ACK && ${#1} -lt 32 && $1 =~ ^cancel\ ([0-9]+)$ ]] || return 1
     ((BASH_REMATCH[1] < LAUNCHER_NUMBER)) || LAUNCHER_CANCELLED[BASH_REMATCH[1]]=yes
 }
 
-# Put the next request into LAUNCHER_LINE; 1 at the end.
+# Put the next request into LAUNCHER_LINE. Returns 1 at the end of the input.
 launcher_next() {
     local ended=''
 
@@ -356,7 +356,7 @@ launcher_next() {
 
 declare -A LAUNCHER_BEFORE=() # variable -> "=" and its value before activations set it, or nothing
 
-# Show the metadata of this line as variables, and take back those of the line before.
+# Show this line's metadata as variables, and restore those of the line before.
 launcher_show() {
     local variable
     local -i i
@@ -370,7 +370,7 @@ launcher_show() {
         variable=__OW_${LAUNCHER_NAMES[i]^^}
         if [[ ${LAUNCHER_NAMES[i]} == value ]]; then
             LAUNCHER_VALUE=${LAUNCHER_VALUES[i]}
-        elif [[ ! $variable =~ [^A-Za-z0-9_] ]]; then # no shell can have another
+        elif [[ ! $variable =~ [^A-Za-z0-9_] ]]; then # no shell variable can have another name
             launcher_variable "${LAUNCHER_VALUES[i]}"
             [[ -v LAUNCHER_BEFORE[$variable] ]] ||
                 LAUNCHER_BEFORE[$variable]=${!variable+=}${!variable-}
@@ -379,15 +379,15 @@ launcher_show() {
     done
 }
 
-# Put the function that the member "method" names into LAUNCHER_FUNCTION; 1 when there is none of
-# that name. It is then no metadata.
+# Put the function that the member "method" names into LAUNCHER_FUNCTION, and take the member out of the
+# metadata. Returns 1 if no function has that name.
 launcher_choose() {
     local -i i
 
     for ((i = 0; i < ${#LAUNCHER_NAMES[@]}; i++)); do
         [[ ${LAUNCHER_NAMES[i]} == method ]] || continue
         REPLY=${LAUNCHER_VALUES[i]}
-        LAUNCHER_NAMES[i]=value/ # shown by nobody
+        LAUNCHER_NAMES[i]=value/ # a name that is not shown
         [[ $REPLY != null ]] || return 0
         [[ $REPLY == \"* ]] && LAUNCHER_FUNCTION=${REPLY:1:${#REPLY}-2} || return 1
         [[ $LAUNCHER_FUNCTION != *,* && ,$LAUNCHER_MAIN, == *",$LAUNCHER_FUNCTION,"* ]]
@@ -395,23 +395,23 @@ launcher_choose() {
     done
 }
 
-# Options that the action has set are its own: by -x our lines, and with them the API key, would be
-# in the log, by -a they would be variables of each program, by -k our commands lack arguments.
+# Options that the action sets must not affect our code: -x would log our lines with the API key, -a
+# would export them to each program, and -k would take arguments from our commands.
 LAUNCHER_OPTIONS=''
 launcher_put_options_away() {
     LAUNCHER_OPTIONS=${-//[!aeEkTuvx]/}
     [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 
-# Call the function of an action that has said "set -e". Behind "||" bash would ignore that option.
-# Elsewhere a command that fails would end the launcher. So an ERR trap returns from the function,
-# and from each function that it calls.
+# Call the function of an action that has set "set -e". Before "||" bash ignores that option. Elsewhere a
+# failing command would end the launcher. So an ERR trap returns from the function, and from each function
+# that it calls.
 launcher_call_errexit() {
     trap '{
         LAUNCHER_STATUS=$?
         if [[ ${FUNCNAME[0]} == launcher_call_errexit ]]; then
             set +e
-        elif [[ $- == *e* && $BASH_SUBSHELL == 0 ]]; then # bash itself ends a subshell
+        elif [[ $- == *e* && $BASH_SUBSHELL == 0 ]]; then # in a subshell bash itself exits
             return "$LAUNCHER_STATUS"
         fi
     } 2>/dev/null' ERR
@@ -425,10 +425,10 @@ launcher_call_errexit() {
     { LAUNCHER_STATUS=$?; set +eE; trap - ERR; } 2>/dev/null
 }
 
-# One line in, its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed, so that
-# nothing it starts inherits them.
+# Process one line, and put its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed,
+# so that no program inherits them.
 launcher_activate() {
-    # No locals: the function's own variables may have any name.
+    # No local variables: the function's own variables may have any name.
     LAUNCHER_STATUS=0 LAUNCHER_FUNCTION=${LAUNCHER_MAIN%%,*}
     LAUNCHER_VALUE={} LAUNCHER_ANSWER={} LAUNCHER_FAILURE='' LAUNCHER_PARTS='' LAUNCHER_ANSWERED=''
     launcher_trim LAUNCHER_LINE
@@ -455,7 +455,7 @@ launcher_activate() {
         "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" 60<&- 61>&- || { LAUNCHER_STATUS=$?; } 2>/dev/null
     fi
     { launcher_put_options_away; } 2>/dev/null
-    [[ -z $LAUNCHER_ERREXIT ]] || LAUNCHER_OPTIONS=$LAUNCHER_ERREXIT # a trap has turned it off
+    [[ -z $LAUNCHER_ERREXIT ]] || LAUNCHER_OPTIONS=$LAUNCHER_ERREXIT # our trap has turned "-e" off
     if ((LAUNCHER_STATUS != 0)); then
         LAUNCHER_ANSWER=$(launcher_quote "${LAUNCHER_FAILURE:-$LAUNCHER_FUNCTION returned $LAUNCHER_STATUS}")
         LAUNCHER_ANSWER="{\"error\":$LAUNCHER_ANSWER}"
@@ -467,7 +467,7 @@ launcher_activate() {
 
 # ---- start ----
 
-# Whether the text of a file is a script in its own right, to be run and not loaded.
+# Whether the text of a file is a script to be run, not a file of functions to be loaded.
 launcher_is_plain() {
     local text=$1
 
@@ -477,7 +477,7 @@ launcher_is_plain() {
         ! $text =~ (^|$'\n')[[:blank:]]*function[[:blank:]]+"$2"[[:space:]] ]]
 }
 
-# Say why a file from Windows cannot be loaded or run, as bash's own words hardly do.
+# Explain why a file from Windows cannot be loaded or run, because bash's own message hardly does.
 launcher_tell_line_ends() {
     local line
     IFS= read -r line <"$LAUNCHER_FILE"
@@ -501,9 +501,9 @@ if [[ $LAUNCHER_FILE == */* ]]; then
     cd -- "${LAUNCHER_FILE%/*}/" || exit 1
     LAUNCHER_FILE=$PWD/${LAUNCHER_FILE##*/}
 fi
-IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # no status: there is no NUL at its end
+IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # it always returns 1, because it finds no NUL
 if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
-    # In ActionLoop, where 3 carries the answers, 1 is log: the other way round than it is here.
+    # In ActionLoop 3 carries the answers and 1 is log. Here it is the other way round, so swap them.
     if [[ $LAUNCHER_TEXT == *'>&3'* ]] && { : >&3; } 2>/dev/null; then
         exec 4>&1 1>&3 3>&4 4>&-
     fi
@@ -512,11 +512,11 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     exec "$LAUNCHER_FILE" || launcher_tell_line_ends
     exit 1
 fi
-# Whoever calls part has our lines and answers open, and with it all programs that he starts.
+# If the function calls part, our lines and answers must stay open, also for programs that it starts.
 LAUNCHER_SENDS=
 [[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT
-# Which functions the file defines, by its looks, for who has misspelt one.
+# The functions that the file seems to define, for a user who has misspelt one.
 launcher_defined() {
     local line n=0
     REPLY=
@@ -535,17 +535,17 @@ if { : >&3; } 2>/dev/null; then
 else
     exec 1>&2
 fi
-set -- # an action that looks at its arguments finds none
+set -- # the action gets no arguments
 # shellcheck source=/dev/null
 . "$LAUNCHER_FILE" 60<&- 61>&- || {
     launcher_tell_line_ends
     exit 1
 }
 { launcher_put_options_away; } 2>/dev/null
-# The shell's options, if the file has said "set -e" and has set no ERR trap of its own; else empty.
+# The shell's options if the file has set "set -e" and no ERR trap of its own, else empty.
 LAUNCHER_ERREXIT=
 [[ $LAUNCHER_OPTIONS != *e* || -n $(trap -p ERR) ]] || LAUNCHER_ERREXIT=$LAUNCHER_OPTIONS
-IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops what is empty at the end
+IFS=, read -r -a LAUNCHER_FUNCTIONS <<<"$LAUNCHER_MAIN," # read drops an empty last field
 LAUNCHER_MAIN=
 for LAUNCHER_LINE in "${LAUNCHER_FUNCTIONS[@]}"; do
     launcher_trim LAUNCHER_LINE
