@@ -36,7 +36,7 @@
 #define KEPT_FD_MIN   100   /* our descriptors are above this: actions may count on small numbers */
 #define LOG_BYTES     65536 /* size of the buffers of stdout and stderr */
 #define FLUSH_MS      5     /* how long answers and printed text may wait */
-#define IDLE_LOOKS    40    /* after so many rounds without work, the thread sleeps until woken */
+#define IDLE_LOOKS    40    /* after this many rounds without work, the thread sleeps until woken */
 #define STACK_BYTES   65536
 #define CRASH_WAIT_MS 1000 /* how long a crashing process waits for the thread's write to end */
 #define CRASH_SIGNALS 6

@@ -168,9 +168,9 @@ void *whisk_alloc(struct whisk *w, size_t n);
 void whisk_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * Write what was printed, and answers of earlier activations that wait to be written in a batch.
- * Call it before _exit(), before starting programs that print (system(), posix_spawn()), before
- * write() to descriptor 1 or 2, and instead of fflush(), which would write before these answers. It
- * is not needed for printf() of up to 64 KiB, exit() and fork().
+ * Call it before _exit(), before starting programs that print (system(), posix_spawn()), and before
+ * write() to descriptor 1 or 2. Call it instead of fflush(), too: that would write before these
+ * answers. It is not needed for printf() of up to 64 KiB, exit() and fork().
  */
 void whisk_flush(void);
 
