@@ -133,10 +133,10 @@ class LogStream extends Writable {
 }
 
 /*
-* The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it is:
-* opened again it would have a second position, and the two would overwrite each other's bytes. A socket
-* cannot be opened again.
-*/
+ * The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it is:
+ * opened again it would have a second position, and the two would overwrite each other's bytes. A socket
+ * cannot be opened again.
+ */
 function move(fd, flags) {
     const stat = fs.fstatSync(fd);
 
@@ -144,7 +144,7 @@ function move(fd, flags) {
 }
 
 /* Memory that holds one text after the other: a new Buffer of a megabyte costs several times as much as
-* the work on its bytes. */
+ * the work on its bytes. */
 class Scratch {
     constructor() {
         this.bytes = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -278,7 +278,7 @@ class Channel {
     }
 
     /* An empty line asks whether lines are read; a control line begins with a word. Both are handled at
-    * once, however many activations run. */
+     * once, however many activations run. */
     take(line) {
         if (line.length === 0 && this.most > 1)
             return;
@@ -335,7 +335,7 @@ function replaceFd(fd, name, flags) {
 }
 
 /* The user's 0 is empty, and 1 and 2 are the log. Descriptor 3 is the proxy's only if there is a
-* proxy. In a shell it is one of Node's own. */
+ * proxy. In a shell it is one of Node's own. */
 function openLogs(channel, hasProxy) {
     const append = fs.constants.O_WRONLY | fs.constants.O_APPEND;
 
@@ -364,7 +364,7 @@ function isFile(name) {
 }
 
 /* The content of a package.json. Node cannot read one with a byte order mark, so replace such a file by
-* one without. */
+ * one without. */
 function readPackage(name) {
     const text = fs.readFileSync(name, 'utf8');
     const json = text.replace(/^\ufeff/, '');
@@ -423,7 +423,7 @@ function entryOf(folder) {
 }
 
 /* The module, and the names in it, that "FILE.FUNCTION" means in a folder, as in Apache's runtime.
-* null: there is no such module. */
+ * null: there is no such module. */
 function chosenBy(main, folder) {
     const [file, ...names] = main.split('.');
     const found = ['', '.js', '.mjs', '.cjs', '/index.js'].map((ending) => path.join(folder, file + ending))
@@ -519,7 +519,7 @@ function secondParameter(source) {
 }
 
 /* Whether main wants options beside its argument, such as a signal. It has a second parameter then, or one whose
-* default is an object, which `length` does not count. A default of any other kind is for main's own use. */
+ * default is an object, which `length` does not count. A default of any other kind is for main's own use. */
 function takesOptions(main) {
     return main.length > 1 || /^\{|=\s*\{/.test(secondParameter(Function.prototype.toString.call(main)));
 }
@@ -534,8 +534,8 @@ function isIdentifier(name) {
 }
 
 /* Run a script, followed by our own text `look`. If the two together are not a valid script, nothing has
-* run yet: run the script without `look`, and throw its own syntax error if it has one. Its last newline
-* is cut off, so that an error at the end is reported in its last line. */
+ * run yet: run the script without `look`, and throw its own syntax error if it has one. Its last newline
+ * is cut off, so that an error at the end is reported in its last line. */
 function run(module, text, look) {
     try {
         module._compile(text + look, module.filename, 'commonjs');
@@ -547,10 +547,10 @@ function run(module, text, look) {
 }
 
 /*
-* Load a CommonJS file and return its functions. If the source exports nothing, its functions are names in
-* the module's scope. `look` is a line behind the source, still in that scope, that finds them. In strict
-* code that line is a syntax error for a name such as `static`, but then the function is in the exports.
-*/
+ * Load a CommonJS file and return its functions. If the source exports nothing, its functions are names in
+ * the module's scope. `look` is a line behind the source, still in that scope, that finds them. In strict
+ * code that line is a syntax error for a name such as `static`, but then the function is in the exports.
+ */
 function loadScript(file, list) {
     const module = new Module(file, require.main); // scripts ask `!module.parent` whether they are the main program
     const first = module.exports; // a bundle may replace them, while its source adds to these
@@ -620,7 +620,7 @@ async function load(name, main) {
 }
 
 /* Start a new Node process for the same action, in its folder, because NODE_OPTIONS may name a module there.
-* Node cannot exec(). So start a child, which has our descriptors, and end as the child does. */
+ * Node cannot exec(). So start a child, which has our descriptors, and end as the child does. */
 function startAgain(name, main) {
     const given = path.resolve(name);
     const cwd = fs.statSync(given).isDirectory() ? given : path.dirname(given);
@@ -675,7 +675,7 @@ function withoutFolder(text) {
 }
 
 /* A problem as the value of "error". For an error this is its text, or an object with all its members if
-* it was rejected and has members of its own. A thrown object is used as it is. */
+ * it was rejected and has members of its own. A thrown object is used as it is. */
 function toError(problem, rejected) {
     if (problem instanceof Error) {
         const own = rejected ? ownProperties(problem) : {};
@@ -701,13 +701,13 @@ function tellErrors(name, item) {
 }
 
 /* Whether an object that a promise was rejected with is in the answer unchanged, like a returned one.
-* Apache's tests want no log of it. */
+ * Apache's tests want no log of it. */
 function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
 /* A trace without calls in our own files and without Node's reading of our input. inspect() omits calls
-* that the cause has, too, and adds a line that says so; remove that line as well. */
+ * that the cause has, too, and adds a line that says so; remove that line as well. */
 function withoutOurs(trace) {
     const clean = trace.replace(/\n +at .*?(?= \{$|,?$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 
@@ -858,7 +858,7 @@ function isMethodNotFound(problem) {
 }
 
 /* The functions that an action exposes: one, or those of a list "predict,train". The member `method`
-* of a request chooses. */
+ * of a request chooses. */
 class Functions {
     constructor(main, found) {
         this.first = found[0];

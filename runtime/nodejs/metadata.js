@@ -1,9 +1,9 @@
 'use strict';
 
 /*
-* metadata - show an activation's metadata to the user's code as environment variables, for one
-* activation at a time or for many.
-*/
+ * metadata - show an activation's metadata to the user's code as environment variables, for one
+ * activation at a time or for many.
+ */
 
 const { AsyncLocalStorage } = require('async_hooks');
 const { inspect } = require('util');
@@ -64,11 +64,11 @@ class Variables {
 const NONE = new Map();
 
 /*
-* Replace process.env by an object that shows the variables of the activation that asks, before all
-* others. variables() returns a map, which the user's code may change. The process's own environment
-* stays as it is, because the C library never frees a text that was set there. Child processes inherit
-* what the object shows.
-*/
+ * Replace process.env by an object that shows the variables of the activation that asks, before all
+ * others. variables() returns a map, which the user's code may change. The process's own environment
+ * stays as it is, because the C library never frees a text that was set there. Child processes inherit
+ * what the object shows.
+ */
 function showInEnvironment(variables) {
     const first = process.env;
     let all = first; // what activations share

@@ -237,7 +237,7 @@ final class Launcher
     }
 
     /* Flush output buffers of the user's code: their content is log. Some buffers cannot be ended, and a
-    * callback may fail. */
+     * callback may fail. */
     public static function endBuffers(): void
     {
         for ($n = ob_get_level(); $n > 0; $n--) {
@@ -258,7 +258,7 @@ final class Launcher
     }
 
     /* Send a generator's parts to the proxy at once; in a shell keep them for a list. When the client leaves,
-    * the generator is destroyed, so that its `finally` runs. */
+     * the generator is destroyed, so that its `finally` runs. */
     private static function takeParts(?\Generator &$generator): string
     {
         $list = [];
