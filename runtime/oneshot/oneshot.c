@@ -43,7 +43,7 @@
 #define KEPT_FD_MIN    100          /* our descriptors are above those that the program may use */
 #define KEEP_BYTES     (4u << 20)   /* memory kept between activations */
 #define LINE_MAX_BYTES (256u << 20) /* far above the proxy's default bound for a body, 64 MiB */
-#define TELL_BEFORE_MS 200          /* the held line is logged so long before the deadline */
+#define TELL_BEFORE_MS 200          /* the held line is logged this long before the deadline */
 #define ARGUMENT_MAX   131071 /* longest argument of the kernel: MAX_ARG_STRLEN without the NUL */
 
 static volatile sig_atomic_t terminated;
@@ -124,8 +124,8 @@ static void take_descriptors(struct oneshot *oneshot)
         (void)close(null);
 }
 
-/* Write an answer, in one write. If that fails, exit: the reader is gone, be it the proxy or, in a
- * shell, `head`. */
+/* Write an answer, in one write. If that fails, exit: nobody reads the answers any more. In a shell
+ * the reader may have been `head`. */
 static void answer(const struct oneshot *oneshot, const char *text, size_t n)
 {
     struct buf line = {0};

@@ -16,7 +16,7 @@
 
 #define KEYS           512 /* size of the table of kept keys; a power of two */
 #define KEY_MAX_BYTES  32
-#define DIGITS_MAX     18 /* an integer with so many digits fits a long long */
+#define DIGITS_MAX     18 /* an integer with this many digits fits a long long */
 #define NUMBER_MAX     40 /* longest number decoded here, in bytes */
 #define EXPONENT_MAX   3  /* an exponent with more digits is taken for a huge one */
 #define EXACT_MANTISSA (INT64_C(1) << 53)

@@ -17,7 +17,7 @@
 
 #define NUMBER_BYTES 24  /* enough for any long long with its sign */
 #define ESCAPE_BYTES 6   /* longest escape of one character */
-#define RUN          256 /* room is made for so many characters at a time */
+#define RUN          256 /* room is made for this many characters at a time */
 
 /* A dict, list or tuple that is being encoded. */
 struct level {
