@@ -337,7 +337,7 @@ final class Launcher
         return $answer;
     }
 
-    /* A fatal error ends PHP without calling any handler. Answer null for the activation then, and end. */
+    /* A fatal error reaches no exception handler and ends PHP. Answer null for the activation then, and end. */
     public static function atEnd(): void
     {
         $last = error_get_last();

@@ -501,7 +501,7 @@ if [[ $LAUNCHER_FILE == */* ]]; then
     cd -- "${LAUNCHER_FILE%/*}/" || exit 1
     LAUNCHER_FILE=$PWD/${LAUNCHER_FILE##*/}
 fi
-IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # it always returns 1, because it finds no NUL
+IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # ignore its status: it is 1, because there is no NUL
 if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     # In ActionLoop 3 carries the answers and 1 is log. Here it is the other way round, so swap them.
     if [[ $LAUNCHER_TEXT == *'>&3'* ]] && { : >&3; } 2>/dev/null; then
