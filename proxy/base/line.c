@@ -78,6 +78,15 @@ void line_skip(struct line *line, size_t n)
     line->seen = 0;
 }
 
+bool line_drop(struct line *line)
+{
+    bool was_skipping = line->skipping;
+
+    line_skip(line, buf_len(&line->buf));
+    line->skipping = false;
+    return was_skipping;
+}
+
 void line_reset(struct line *line, size_t keep_bytes)
 {
     buf_reset(&line->buf, keep_bytes);

@@ -50,5 +50,9 @@ size_t line_rest(const struct line *line, const char **text);
 /* Drop n bytes at the front; the next line starts after them. */
 void line_skip(struct line *line, size_t n);
 
+/* Drop all bytes, and end an unfinished line: the next byte begins a new line. true: the unfinished
+ * line was too long, and LINE_TOO_LONG was returned for it. */
+bool line_drop(struct line *line);
+
 /* Drop all bytes, and free the memory if it is larger than keep_bytes. */
 void line_reset(struct line *line, size_t keep_bytes);

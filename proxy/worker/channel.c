@@ -59,7 +59,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;
-    channel->parts = channel->paused = false;
+    channel->parts = channel->paused = channel->cut3 = false;
     channel->ring = spawned->ring;
     channel->uses_ring = false;
     channel->n_read1 = channel->n_read3 = 0;
@@ -89,7 +89,7 @@ static void rest_to_log(struct channel *channel, struct line *line)
     size_t n = line_rest(line, &text);
 
     forwarder_feed(&channel->out, text, n);
-    line_reset(line, 0);
+    (void)line_drop(line);
 }
 
 static void line_to_log(struct channel *channel, const char *text, size_t n)
@@ -273,6 +273,9 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             return CHANNEL_NONE;
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
+        channel->cut3 = channel->cut3 && !line_is_new_answer(*text, *n, result == LINE_READY);
+        if (channel->cut3)
+            continue;
         if (channel->n_owed > 0) { /* drop it: its client got a line of descriptor 1 */
             channel->n_owed--;
             channel->n_stale++;
@@ -563,17 +566,13 @@ const char *channel_oddity_text(enum channel_odd odd)
 
 void channel_drop_rest(struct channel *channel)
 {
-    const char *text = NULL;
-    size_t n;
-
     channel_forget_oddity(channel);
     held_to_log(channel);
-    if (channel->answers != ANSWERS_STDOUT)
-        line_skip(&channel->line3, line_rest(&channel->line3, &text));
+    if (channel->answers != ANSWERS_STDOUT && line_drop(&channel->line3))
+        channel->cut3 = true;
     if (channel->answers != ANSWERS_FD3) {
-        n = line_rest(&channel->line1, &text);
-        forwarder_feed(&channel->out, text, n);
-        line_skip(&channel->line1, n);
+        rest_to_log(channel, &channel->line1);
+        channel->passing = false;
     }
 }
 

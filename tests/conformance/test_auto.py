@@ -269,6 +269,47 @@ def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):
     check_soon(one, steps(raw(NO_LINE.get(what, b"Hello!\n"))), NO_NEWLINE if what == "no newline" else NO_DICTIONARY)
 
 
+@pytest.mark.parametrize("mode, descriptor", [("auto", 1), ("auto", 3), ("stdout", 1), ("fd3", 3)])
+def test_an_answer_too_long_without_a_newline_takes_no_later_answer(proxy, mode, descriptor):
+    """Unfinished output is no part of the next answer, as in `cat large.json >&3` where the file ends in no newline."""
+    one = proxy(*NATIVE, "--answers", mode, "--answer-max-bytes", 100_000)
+    one.started(puppet.CODE, env={"PUPPET_FD": str(descriptor)})
+    for number in range(3):
+        for _ in range(2):
+            reply = one.run(steps(puppet.flood(descriptor, '{"text": "' + 50_000 * "x", 3)))
+            assert reply.status == 502 and "--answer-max-bytes" in reply.error, reply
+        assert one.run(steps(answer('{"next":%d}' % number))).json == {"next": number}
+
+
+@pytest.mark.parametrize("mode", ["auto", "fd3"])
+def test_the_rest_of_an_answer_too_long_is_no_answer(proxy, mode):
+    """Also of a program that reads its next line, in another thread, while it still writes the answer."""
+    one = proxy(*NATIVE, "--answers", mode, "--answer-max-bytes", 100_000)
+    one.started(r"""#!/usr/bin/python3
+import os, queue, sys, threading
+lines = queue.Queue()
+threading.Thread(target=lambda: [lines.put(line) for line in sys.stdin.buffer], daemon=True).start()
+while True:
+    text = b'{"text":"' + 3_000_000 * b"x" + b'"}\n' if b"long" in lines.get() else b'{"ok":1}\n'
+    while text:
+        text = text[os.write(3, text):]
+""")
+    for _ in range(3):
+        reply = one.run({"long": 1})
+        assert reply.status == 502 and "--answer-max-bytes" in reply.error, reply
+        assert one.run({}).json == {"ok": 1}
+
+
+@pytest.mark.parametrize("mode", ["auto", "stdout"])
+def test_a_long_log_without_a_newline_behind_an_answer_takes_no_later_answer(proxy, mode):
+    one = proxy(*NATIVE, "--answers", mode)
+    one.started(puppet.CODE, env={"PUPPET_FD": "1"})
+    for number in range(3):
+        more = puppet.flood(1, 50_000 * "x", 3)
+        assert one.run(steps(answer('{"first":%d}' % number), more)).json == {"first": number}
+        assert one.run(steps(answer('{"next":%d}' % number))).json == {"next": number}
+
+
 @pytest.mark.parametrize("call", ["select.select([0], [], [])", "poll.poll()", "epoll.poll()"])
 def test_what_is_no_answer_is_told_soon_of_a_program_that_polls_its_input(proxy, call):
     one = proxy(*NATIVE)

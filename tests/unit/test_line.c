@@ -323,6 +323,20 @@ static void a_reset_keeps_memory_up_to_what_is_said(void **state)
     assert_int_equal(f->line.buf.size, 0);
 }
 
+static void a_drop_ends_a_line_that_was_too_long(void **state)
+{
+    struct fixture *f = *state;
+
+    feed(&f->line, "ab");
+    assert_false(line_drop(&f->line));
+    feed(&f->line, "123456789");
+    assert_too_long(&f->line);
+    assert_true(line_drop(&f->line));
+    feed(&f->line, "next\n");
+    assert_line(&f->line, "next");
+    assert_false(line_drop(&f->line));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +362,7 @@ int main(void)
         TEST(the_rest_stays_until_it_is_finished),
         TEST(a_line_that_is_too_long_leaves_no_rest),
         TEST(what_is_skipped_is_no_part_of_the_next_line),
+        TEST(a_drop_ends_a_line_that_was_too_long),
         TEST(a_reset_forgets_bytes),
         TEST(a_reset_forgets_that_a_line_was_too_long),
         TEST(a_reset_keeps_memory_up_to_what_is_said),
