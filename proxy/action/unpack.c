@@ -68,16 +68,6 @@ struct unpacking {
 
 /* ---- failures ---- */
 
-/* Replace control characters: an error text, which may contain a hostile name, must be one
- * printable line. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-    }
-}
-
 static int refuse(struct err *err, const char *name, const char *why)
 {
     return err_set(err, ERR_CODE, 0, "archive entry \"" NAME_SHOWN "\" %s", name, why);
@@ -207,7 +197,7 @@ static int drop(struct unpacking *u, const char *name, const char *target, struc
     line = xasprintf("archive entry \"" NAME_SHOWN "\" is left out: it is a link to \"" NAME_SHOWN
                      "\", which is not here\n",
                      name, target);
-    make_printable(line);
+    text_printable(line);
     line[strlen(line) - 1] = '\n';
     if (u->said != NULL)
         buf_add_text(u->said, line);
@@ -555,7 +545,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     if (result < 0 && u.entries == 0)
         explain_packed(&u, err);
     if (result < 0)
-        make_printable(err->text);
+        text_printable(err->text);
     close_archives(&u);
     return result;
 }

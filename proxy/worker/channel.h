@@ -75,9 +75,9 @@ struct channel {
     uint64_t n_owed;
     enum channel_odd odd; /* first fault of the output since channel_forget_oddity() */
     bool kept_apart;      /* launcher announced pipeline or concurrent: fd1 has only answers */
-    bool parts;       /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
-    bool paused;      /* channel_pause() has stopped the reading of fd1 and fd3 */
-    bool passing;     /* part of a long log line of fd1 was forwarded; the rest comes next */
+    bool parts;   /* the launcher may send parts of answers, marked with CHANNEL_PART_MARK */
+    bool paused;  /* channel_pause() has stopped the reading of fd1 and fd3 */
+    bool passing; /* part of a long log line of fd1 was forwarded; the rest comes next */
     /* A line of fd3 was too long, and had no newline when the next activation began. The program may
      * still write the rest of it: drop what comes on fd3 until it is a new answer. */
     bool cut3;
