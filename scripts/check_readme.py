@@ -27,7 +27,7 @@ GENERATED = (ROOT / "docs/benchmarks.md",)  # its commands name files that exist
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
-SOURCE = re.compile(r"`((?:\w+/)*\w+\.[ch])`")  # in proxy/README.md: relative to one of its folders
+SOURCE = re.compile(r"`((?:\w+/)*\w+\.[ch])`")  # in the pages of proxy/: relative to one of its folders
 # A path in backticks or in a command, up to the first character that is not plain.
 PATH = re.compile(r"(?<![\w./-])((?:" + "|".join(map(re.escape, TOP_FOLDERS)) + r")/[\w./-]*[\w/])(?![*\w-])")
 
@@ -70,10 +70,10 @@ def missing_paths(page, text):
     for path in sorted(set(PATH.findall(LINK.sub("", text)))):
         if "NAME" not in path and not (ROOT / path).exists():
             yield f"{page.relative_to(ROOT)} names {path}, which does not exist"
-    if page == ROOT / "proxy/README.md":
+    if ROOT / "proxy" in page.parents:
         for path in sorted(set(SOURCE.findall(text))):
-            if not any((page.parent / folder / path).exists() for folder in (".", "action", "http", "worker")):
-                yield f"proxy/README.md names {path}, which does not exist"
+            if not any((ROOT / "proxy" / folder / path).exists() for folder in (".", "action", "http", "worker")):
+                yield f"{page.relative_to(ROOT)} names {path}, which does not exist"
 
 
 def table_of(program):

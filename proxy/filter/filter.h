@@ -62,7 +62,7 @@ void filter_stop(struct filter *filter);
  * written, for the line that opts.announces asks for; NULL: there is no such text. */
 void filter_fail(struct filter *filter, const char *why, const char *reason);
 
-/* Number of jobs that the pool has. */
+/* How many jobs of the filter the pool has: queued and running. */
 size_t filter_n_running(const struct filter *filter);
 /* Whether the input has ended and all answers are written. */
 bool filter_is_done(const struct filter *filter);

@@ -3,13 +3,13 @@
 /*
  * choice - which worker gets the next job.
  *
- * It is the worker with the fewest jobs of those that have room; workers with equally many take
- * turns. With CHOICE_SPREAD_JOBS jobs or more, a worker gets several in a row, which cost one write
- * and one wake-up together.
+ * Of the workers that have room, the one with the fewest jobs gets it; workers with equally many
+ * take turns. While the pool has CHOICE_SPREAD_JOBS jobs or more, the chosen worker gets several
+ * jobs in a row, because these cost one write and one wake-up together.
  *
- * Light work (worker_has_light_work()) is not spread like this, since waking another process costs
- * more than the work. The first worker that is likely to be done soon (worker_is_soon_done()) gets
- * the job. With CHOICE_SPREAD_JOBS jobs or more, only the first n_light workers get light work.
+ * If activations are short, waking another process costs more than the work. So a worker that is
+ * likely to be done soon (worker_is_soon_done()) gets the next job, too. And while the pool has
+ * CHOICE_SPREAD_JOBS jobs or more, workers beyond the first n_light get no such short work.
  */
 
 #include <stdbool.h>
