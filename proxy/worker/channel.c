@@ -59,12 +59,10 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->answers = answers;
     channel->on_fd1 = on_fd1;
     channel->on_fd3 = on_fd3;
-    channel->parts = channel->paused = channel->cut3 = false;
+    channel->parts = channel->paused = channel->cut3 = channel->uses_ring = false;
     channel->ring = spawned->ring;
-    channel->uses_ring = false;
-    channel->n_read1 = channel->n_read3 = 0;
+    channel->n_read1 = channel->n_read3 = channel->n_owed = 0;
     channel->passing = channel->kept_apart = channel->is_held = channel->is_guess = false;
-    channel->n_owed = 0;
     channel->odd = ODD_NOTHING;
     stdin_pipe_open(&channel->in, loop, spawned->in);
     forwarder_open(&channel->err, loop, spawned->fd2);
@@ -82,14 +80,14 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     }
 }
 
-/* Forward what is left in `line`, such as an unfinished line, to the log. */
-static void rest_to_log(struct channel *channel, struct line *line)
+/* Forward what is left in `line` to the log. Free its memory if it is larger than keep_bytes. */
+static void rest_to_log(struct channel *channel, struct line *line, size_t keep_bytes)
 {
     const char *text = NULL;
     size_t n = line_rest(line, &text);
 
     forwarder_feed(&channel->out, text, n);
-    (void)line_drop(line);
+    line_reset(line, keep_bytes);
 }
 
 static void line_to_log(struct channel *channel, const char *text, size_t n)
@@ -110,7 +108,7 @@ static void fd3_to_log(struct channel *channel)
 {
     assert(channel->answers == ANSWERS_STDOUT);
     channel->is_guess = false;
-    rest_to_log(channel, &channel->line3);
+    rest_to_log(channel, &channel->line3, 0);
     if (channel->fd3.sock != NULL)
         forwarder_take_over(&channel->out, &channel->fd3);
 }
@@ -128,7 +126,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
         held_to_log(channel);
         while (line_next(&channel->line1, &text, &n) == LINE_READY)
             line_to_log(channel, text, n);
-        rest_to_log(channel, &channel->line1);
+        rest_to_log(channel, &channel->line1, 0);
         if (channel->fd1.sock != NULL)
             forwarder_take_over(&channel->out, &channel->fd1);
     } else {
@@ -140,7 +138,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
 void channel_close(struct channel *channel)
 {
     held_to_log(channel);
-    rest_to_log(channel, &channel->line1);
+    rest_to_log(channel, &channel->line1, 0);
     list_remove(&channel->out_room.node);
     stdin_pipe_close(&channel->in);
     loop_watch_close(&channel->fd1);
@@ -273,9 +271,11 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             return CHANNEL_NONE;
         if (channel->answers == ANSWERS_AUTO)
             fix_answers(channel, ANSWERS_FD3);
-        channel->cut3 = channel->cut3 && !line_is_new_answer(*text, *n, result == LINE_READY);
-        if (channel->cut3)
-            continue;
+        if (channel->cut3) {
+            channel->cut3 = false;
+            if (!line_is_new_answer(*text, *n, result == LINE_READY))
+                continue;
+        }
         if (channel->n_owed > 0) { /* drop it: its client got a line of descriptor 1 */
             channel->n_owed--;
             channel->n_stale++;
@@ -509,7 +509,7 @@ void channel_refuse_undecided(struct channel *channel)
     if (!channel->is_held)
         return;
     held_to_log(channel);
-    rest_to_log(channel, &channel->line1);
+    rest_to_log(channel, &channel->line1, 0);
 }
 
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n)
@@ -527,7 +527,7 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
             line_skip(&channel->line1, *n); /* keep the answer out of the log; *text stays valid */
             return CHANNEL_LINE;
         }
-        rest_to_log(channel, &channel->line1); /* no answer: log it before the sentinel */
+        rest_to_log(channel, &channel->line1, 0); /* no answer: log it before the sentinel */
     }
     return CHANNEL_NONE;
 }
@@ -538,7 +538,8 @@ enum channel_odd channel_oddity(const struct channel *channel)
 
     if (channel->odd != ODD_NOTHING)
         return channel->odd;
-    if (channel->answers != ANSWERS_STDOUT && line_rest(&channel->line3, &text) > 0)
+    if (channel->answers != ANSWERS_STDOUT && !channel->cut3 &&
+        line_rest(&channel->line3, &text) > 0)
         return ODD_OPEN;
     if (channel->answers != ANSWERS_FD3) {
         size_t n = line_rest(&channel->line1, &text);
@@ -571,7 +572,7 @@ void channel_drop_rest(struct channel *channel)
     if (channel->answers != ANSWERS_STDOUT && line_drop(&channel->line3))
         channel->cut3 = true;
     if (channel->answers != ANSWERS_FD3) {
-        rest_to_log(channel, &channel->line1);
+        rest_to_log(channel, &channel->line1, SIZE_MAX);
         channel->passing = false;
     }
 }

@@ -79,7 +79,7 @@ struct channel {
     bool paused;  /* channel_pause() has stopped the reading of fd1 and fd3 */
     bool passing; /* part of a long log line of fd1 was forwarded; the rest comes next */
     /* A line of fd3 was too long, and had no newline when the next activation began. The program
-     * may still write the rest of it: drop what comes on fd3 until it is a new answer. */
+     * may still write the rest of it: drop the next line of fd3, unless it is an answer. */
     bool cut3;
     uint64_t n_stale; /* answers for which no job waited, in all processes of the worker */
     int ring; /* memfd into which the launcher copies answers (base/ring.h), owned; -1: none */

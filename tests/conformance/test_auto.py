@@ -13,7 +13,7 @@ import pytest
 
 import puppet
 from puppet import answer, raw, steps
-from whisk import WAIT_S, Proxy, is_sanitized
+from whisk import WAIT_S, Proxy, assert_error, is_sanitized
 
 FRESH = int(os.environ.get("FRESH", 3 if is_sanitized() else 20))
 NO_DICTIONARY = "The action did not return a dictionary or array."
@@ -284,7 +284,7 @@ def test_an_answer_too_long_without_a_newline_takes_no_later_answer(proxy, mode,
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
 def test_the_rest_of_an_answer_too_long_is_no_answer(proxy, mode):
     """Also of a program that reads its next line, in another thread, while it still writes the answer."""
-    one = proxy(*NATIVE, "--answers", mode, "--answer-max-bytes", 100_000)
+    one = proxy(*NATIVE, "--answers", mode, "--answer-max-bytes", 20_000)
     one.started(r"""#!/usr/bin/python3
 import os, queue, sys, threading
 lines = queue.Queue()
@@ -298,6 +298,16 @@ while True:
         reply = one.run({"long": 1})
         assert reply.status == 502 and "--answer-max-bytes" in reply.error, reply
         assert one.run({}).json == {"ok": 1}
+
+
+def test_what_is_no_answer_behind_an_answer_too_long_costs_one_activation(proxy):
+    """The first such line may be the rest of the long one; the others are told at once, as ever."""
+    one = proxy(*NATIVE, "--answers", "fd3", "--answer-max-bytes", 20_000, "--timeout", 3000)
+    one.started(puppet.CODE)
+    assert "--answer-max-bytes" in one.run(steps(puppet.flood(3, '{"text": "' + 30_000 * "x", 1))).error
+    one.run(steps(raw(b"no answer\n")))
+    assert_error(one.run(steps(raw(b"no answer\n"))), 502, NO_DICTIONARY)
+    assert one.run(steps(answer('{"a":1}'))).json == {"a": 1}
 
 
 @pytest.mark.parametrize("mode", ["auto", "stdout"])
