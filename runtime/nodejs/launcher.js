@@ -569,9 +569,9 @@ function loadScript(file, list) {
     // Compilers turn `export default` into a member of the exports.
     const whole = module.exports && module.exports.__esModule ? module.exports.default : undefined;
 
-    return list.map((names, i) => follow(module.exports, names) || followExport(whole, names) ||
-        follow(module.found[i], names.slice(1)) || follow(first, names) || follow(globalThis, names) ||
-        followExport(module.exports, names));
+    return list.map((names, i) => follow(module.exports, names) || follow(module.found[i], names.slice(1)) ||
+        follow(globalThis, names) || (names.join('.') === 'main' ? bind(module.exports) : undefined) ||
+        followExport(whole, names) || follow(first, names));
 }
 
 async function loadModule(file, list) {

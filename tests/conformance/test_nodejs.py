@@ -176,6 +176,8 @@ def test_TN6_resolved_promise(started):
     "exports.__esModule = true;\nexports.default = () => ({ a: 1 });",
     "exports.__esModule = true;\nexports.default = { main: () => ({ a: 1 }) };",
     "exports.main = () => ({ a: 1 });\nmodule.exports = {};",
+    "exports.main = () => ({ a: 2 });\nmodule.exports = () => ({ a: 1 });",
+    "exports.__esModule = true;\nfunction main() { return { a: 1 }; }\nexports.default = () => ({ a: 2 });",
     "#!/usr/bin/env -S node\nfunction main(args) { return { a: 1 }; }"])
 def test_TN7_where_main_may_be(proxy, code):
     """T-N7: implicit globals, global.main, exports.main, module.exports.main; and modules."""
