@@ -126,6 +126,16 @@ def test_a_jar_of_sources_is_compiled(java):
     assert java.run({}).json == {"hello": "whisk"}
 
 
+def test_a_jar_with_a_source_that_has_no_class_is_compiled(java, classes):
+    """As `jar cf a.jar Main.java com` makes it of a source and the classes that it needs."""
+    helper = "package com;\npublic class Helper { public static String name() { return \"whisk\"; } }\n"
+    source = HELLO.replace('"whisk"', "com.Helper.name()")
+    assert source != HELLO
+    java.started(archives.zipped({**classes({"com/Helper.java": helper}), "META-INF/MANIFEST.MF": "",
+                                  "HelloWhisk.java": source}), main="HelloWhisk")
+    assert java.run({}).json == {"hello": "whisk"}
+
+
 @pytest.mark.parametrize("main", ["a b", "a'b", "../a", "a\nb"])
 def test_names_that_cannot_be_a_class(java, main):
     assert_error(java.init(HELLO, main=main), 502, NOT_BUILT)

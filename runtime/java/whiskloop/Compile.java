@@ -1,6 +1,7 @@
 package whiskloop;
 
 import java.io.DataInputStream;
+import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -128,9 +129,13 @@ final class Compile {
         Files.move(path, target);
     }
 
-    /** Sources in a jar of classes are for readers; what they need to compile need not be there. */
-    private static boolean isJar(Path folder) {
-        return Files.isRegularFile(folder.resolve("META-INF/MANIFEST.MF"));
+    /** Whether this is a jar with a class for each source: its sources may need more to compile than is there. */
+    private static boolean isBuiltJar(Path folder, List<Path> sources) {
+        return Files.isRegularFile(folder.resolve("META-INF/MANIFEST.MF")) && sources.stream().allMatch((path) -> {
+            String name = path.getFileName().toString().replace(".java", ".class");
+
+            return name.endsWith("-info.class") || Files.isRegularFile(path.resolveSibling(name));
+        });
     }
 
     private static void compile(Path folder) throws IOException {
@@ -138,7 +143,7 @@ final class Compile {
         List<JavaFileObject> sources = new ArrayList<>();
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
 
-        if (paths.isEmpty() || isJar(folder) && !files(folder, ".class").isEmpty()) {
+        if (paths.isEmpty() || isBuiltJar(folder, paths)) {
             return;
         }
         if (compiler == null) {
@@ -148,8 +153,8 @@ final class Compile {
             sources.add(new Source(folder, path, paths.size() == 1));
         }
         if (!compiler.getTask(null, null, null, List.of("-d", folder.toString(), "-proc:none",
-                "-encoding", "UTF-8", "-classpath", Action.classPathText(folder), "-Xmaxerrs", "20",
-                "-nowarn"), null, sources).call()) {
+                "-encoding", "UTF-8", "-classpath", Action.classPathText(folder) + File.pathSeparator + folder,
+                "-Xmaxerrs", "20", "-nowarn"), null, sources).call()) {
             System.exit(1);
         }
     }
