@@ -88,10 +88,13 @@ NO_FORMAT = 'main required format is "Assembly::Type::Function".'
     ("Hello::Apache.OpenWhisk.Tests.Hello::Bogus", 'Unable to locate requested method ("Bogus").'),
     ("Hello::Apache.OpenWhisk.Tests.Wants::Main",
      'Unable to locate appropriate constructor for ("Apache.OpenWhisk.Tests.Wants").'),
+    ("Hello::Apache.OpenWhisk.Tests.Idea::Main",
+     'Unable to locate appropriate constructor for ("Apache.OpenWhisk.Tests.Idea").'),
     ("Hello", NO_FORMAT), ("Hello::Apache.OpenWhisk.Tests.Hello", NO_FORMAT), ("a::b::c::d", NO_FORMAT)])
 def test_what_main_names_and_is_not_there_is_told_as_in_apaches_runtime(proxy, assembly, main, error):
     """Suite: fails on invalid assembly, type, method reference; no empty constructor; main string format."""
-    wants = "public class Wants { public Wants(int n) { } public JsonObject Main(JsonObject args) => args; }\n}\n"
+    wants = ("public class Wants { public Wants(int n) { } public JsonObject Main(JsonObject args) => args; }\n"
+             "public abstract class Idea { public Idea() { } public JsonObject Main(JsonObject args) => args; }\n}\n")
     one = proxy("--runtime", "dotnet")
     archive = {"Hello.dll": assembly("Hello", HELLO.rpartition("}")[0] + wants),
                "Hello.deps.json": '{"targets":{},"libraries":{}}'}

@@ -74,7 +74,8 @@ namespace Whiskloop
             forArrays = methods.FirstOrDefault(one => TakesArrays(one)) ?? methods[0];
             forOthers = methods.FirstOrDefault(one => !TakesArrays(one)) ?? methods[0];
             RuntimeHelpers.RunClassConstructor(type.TypeHandle); // what fails while loading, fails now
-            if (methods.Any(one => !one.IsStatic) && !type.IsValueType && type.GetConstructor(Type.EmptyTypes) == null)
+            if (methods.Any(one => !one.IsStatic) && !type.IsValueType
+                && (type.IsAbstract || type.GetConstructor(Type.EmptyTypes) == null))
             {
                 throw Unable("appropriate constructor for", type.FullName, parts);
             }
