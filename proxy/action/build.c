@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,10 +17,6 @@
 
 #define DIRECT_MAX_BYTES (256u << 10) /* write code up to this size ourselves: faster than a fork */
 #define PROGRAM          "exec"
-/* added to the compiler's own message */
-#define COMPILER_LACKED_MEMORY                                                                     \
-    "\nThe kernel killed a process of the compiler for lack of memory: give the container more, "  \
-    "or compile beforehand with bin/build.sh."
 
 void build_init(struct build *build)
 {
@@ -90,6 +87,33 @@ static bool lacked_memory(const struct build *build)
     return oom != NULL && oom_claim(oom, loop_now_ms(build->loop));
 }
 
+/* Whether the compiler failed by SIGKILL, or perhaps because one of its processes did: compilers
+ * and shells then write "Killed", "killed" or "SIGKILL". */
+static bool was_killed(const struct compile *compile)
+{
+    int status = compile->helper.wait_status;
+    const struct buf *said = &compile->helper.said;
+    size_t n = buf_len(said);
+
+    if (compile->helper.overdue)
+        return false;
+    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+           (n > 0 && (memmem(buf_at(said), n, "illed", 5) != NULL ||
+                      memmem(buf_at(said), n, "SIGKILL", 7) != NULL));
+}
+
+/* Add to the compiler's message that it lacked memory. */
+static void say_lacked_memory(const struct build *build, struct buf *why)
+{
+    size_t n = buf_len(why);
+
+    if (n > 0 && buf_at(why)[n - 1] != '\n')
+        buf_add_text(why, "\n");
+    buf_add_text(why, "The kernel killed a process of the compiler for lack of memory: give the "
+                      "container more");
+    buf_add_text(why, build->is_ahead ? "." : ", or compile beforehand with bin/build.sh.");
+}
+
 /* Give the folder to the user of opts->privileges, whose processes will fill it. */
 static int give_folder(const struct build *build, const char *dir, struct err *err)
 {
@@ -158,8 +182,8 @@ static void on_compiled(struct compile *compile)
     assert(build->runtime != NULL);
     if (compile->failed) {
         compile_explain(compile, &build->why);
-        if (lacked_memory(build))
-            buf_add_text(&build->why, COMPILER_LACKED_MEMORY);
+        if (was_killed(compile) && lacked_memory(build))
+            say_lacked_memory(build, &build->why);
         build->tells_client = WIFEXITED(compile->helper.wait_status) &&
                               WEXITSTATUS(compile->helper.wait_status) == COMPILE_TELLS_CLIENT;
         fail(build, &compile->err);
@@ -272,7 +296,7 @@ static void on_staged(struct stage *stage)
     int result;
 
     if (stage->failed) {
-        if (WIFSIGNALED(stage->helper.wait_status) && lacked_memory(build))
+        if (stage->killed && lacked_memory(build))
             (void)err_set(&stage->err, ERR_SYSTEM, 0,
                           "the kernel killed the process that unpacks for lack of memory: give the "
                           "container more");

@@ -36,6 +36,7 @@ struct stage {
 
     /* the outcome */
     bool failed;
+    bool killed;     /* if failed: by SIGKILL, not ours, before it had said why */
     struct buf said; /* owned: a line for the log about each link not unpacked */
     struct err err;  /* if failed: ERR_CODE, ERR_LIMIT (a bound or the deadline) or ERR_SYSTEM */
 
