@@ -22,8 +22,8 @@
 /* Exactly one is set: `filter` for "whiskloop pipe", `invoke` for "invoke", `check` for "test". */
 struct command {
     struct service *service; /* borrowed */
-    struct buf
-        members; /* for each -m KEY=value the text "KEY":"value", with its comma; ends in NUL */
+    /* for each -m KEY=value the text "KEY":"value", with its comma; ends in NUL */
+    struct buf members;
     struct loop_timer slow; /* tells the user that the action takes long to load */
     uint64_t began_ms;      /* loop time at which loading began; 0: not yet */
     struct filter *filter;

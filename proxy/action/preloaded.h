@@ -35,8 +35,8 @@ struct preloaded_opts {
 struct preloaded {
     struct envelope envelope; /* owned; its `code` is NULL if a folder is served in place */
     char *dir;                /* owned; a folder to serve in place, absolute; NULL: none */
-    const struct runtime
-        *runtime;       /* of `dir` or of plain source; NULL: chosen later, as for archives */
+    /* of `dir` or of plain source; NULL: chosen later, as for archives */
+    const struct runtime *runtime;
     const char *origin; /* where the action was found, for errors: "--action", "OW_AUTOINIT", ... */
     bool may_fail;      /* a failure is no error: wait for an /init, as the Go proxy does */
     char *wanted; /* owned; if the folder has no action: the files it should have; else NULL */

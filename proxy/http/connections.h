@@ -70,8 +70,7 @@ struct connections {
     struct loop_timer sweep; /* next scan for slow clients; set while we wait for a client to act */
     struct list lingering;   /* struct lingering: sockets to read empty before we close them */
     unsigned n_lingering;
-    uint64_t
-        n_refused; /* requests not read to their end: the proxy refused them, or dropped input */
+    uint64_t n_refused; /* requests not read to their end: refused, or their input dropped */
     uint64_t n_dropped[N_DROPS];
 };
 

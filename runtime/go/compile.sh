@@ -73,7 +73,7 @@ if ! grep -qE '^func main\(\)' "$@"; then
         "$functions" > main__.go
 fi
 # The language of the Go that is installed: from 1.21 on this line bounds what a source may use.
-language=$(go env GOVERSION | sed -n 's/^[^0-9]*\(1\.[0-9]*\).*/\1/p')
+language=$(go env GOVERSION 2>/dev/null | sed -n 's/^[^0-9]*\(1\.[0-9]*\).*/\1/p')
 [ -f go.mod ] || printf 'module exec\n\ngo %s\n' "${language:-1.18}" > go.mod
 if [ -f vendor/modules.txt ]; then
     # In workspace mode Go does not look into vendor/. So put the package there.
