@@ -37,7 +37,7 @@ struct request {
     size_t n_sent; /* bytes of the reply given to libh2o */
     h2o_generator_t generator;
     uint64_t came_at_us;    /* loop time, as in loop_now_us(), at which the request was complete */
-    struct span other_body; /* body set by request_set_body(); text NULL: not set */
+    struct span other_body; /* borrowed; handlers get it instead of the received one; NULL: unset */
     const struct request_watcher *watcher; /* borrowed; NULL: none */
     void *watcher_owner;
     bool streams;      /* the handler sends the reply in pieces */
