@@ -19,7 +19,7 @@ const fs = require('fs');
 const Module = require('module');
 const net = require('net');
 const path = require('path');
-const { constants, isAscii, isUtf8 } = require('buffer');
+const { constants, isAscii, isUtf8, transcode } = require('buffer');
 const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
 const { inspect } = require('util');
@@ -36,6 +36,7 @@ const CONTROL = /^(cancel|pause|resume) (\d+)$/;
 const KEEP_BYTES = 4 << 20; // memory kept between activations
 const TEXT_MAX = constants.MAX_STRING_LENGTH - 64; // most characters of an answer; its line also has a number and a mark
 const ONE_LINE = { breakLength: Infinity, compact: true, maxStringLength: 1000 }; // for inspect()
+const LONG_BYTES = 4096; // of a text that is not ASCII
 const WHOLE = 1365; // characters, 4,096 bytes at most: a pipe takes so few bytes whole or not at all
 
 // Read by Node, or by a library that it uses, only while the process starts.
@@ -190,7 +191,13 @@ const NOT_UTF8 = Symbol('a line that is not UTF-8');
 function textOf(bytes) {
     if (isAscii && isAscii(bytes))
         return bytes.toString('latin1');
-    return isUtf8 && !isUtf8(bytes) ? NOT_UTF8 : bytes.toString();
+    if (!isUtf8)
+        return bytes.toString();
+    if (!isUtf8(bytes))
+        return NOT_UTF8;
+    // By way of UTF-16, other long texts take a fifth less time, and some a fifth of it.
+    return transcode && bytes.length >= LONG_BYTES ? transcode(bytes, 'utf8', 'utf16le').toString('utf16le')
+        : bytes.toString();
 }
 
 /* Lines in, one after the other, and answers out. */

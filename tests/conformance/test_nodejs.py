@@ -780,6 +780,16 @@ def test_metadata_leaves_nothing_behind(tmp_path):
     assert grown_kb < 8_000
 
 
+@pytest.mark.parametrize("n_bytes", [1000, 4000, 4096, 5000, 70_000, 3_000_000])
+@pytest.mark.parametrize("signs", ["é", "xx’", "日本", "a😀", "\ufeff\0é\U0010ffff\ud7ff"])
+def test_texts_of_all_alphabets_and_lengths_come_back(started, signs, n_bytes):
+    """Long ones are decoded in another way than short ones."""
+    one = started("exports.main = (args) => args;")
+    text = signs * (n_bytes // len(signs.encode()))
+    bodies = [{"text": text}, {"text": "x" + text}, {text[:1000]: [text]}]
+    assert [reply.json for reply in together([lambda body=body: one.run(body) for body in bodies])] == bodies
+
+
 @pytest.mark.parametrize("parameters, expected", [
     ("args, { signal }", True), ("args, { signal } = {}", True), ("args = {}, options = {}", True), ("args, n = 3", 3),
     ("args", None)])
