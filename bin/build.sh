@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# build.sh - make what init.sh publishes: an executable from C, or a zip of an executable or of a folder.
+# build.sh - make what init.sh publishes: an executable from C, or a zip of a file or folder.
 
 set -euo pipefail
 
@@ -35,7 +35,7 @@ build_executable() {
     read -r -a libs <<<"${LDLIBS:-}"
     command -v "${cc[0]}" >/dev/null || fail "compiler '${cc[0]}' is not installed" "apt-get install gcc"
     check_place "$out"
-    # A source name that begins with a dash must not be taken for an option: "-c.c" becomes "./-c.c".
+    # A source name that begins with a dash must not look like an option: "-c.c" becomes "./-c.c".
     "${cc[@]}" "${flags[@]}" -o "$WORK/exec" "${@/#-/./-}" "${libs[@]}" || fail_to_compile "$@"
     if [[ $out == *.zip ]]; then
         need_zip

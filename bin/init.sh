@@ -161,8 +161,8 @@ publish() {
 LOOK_SECONDS=0.3   # between two looks whether the file has changed
 SETTLE_SECONDS=0.1 # a file that still changes within this time is still being written
 
-# Print a text that changes when $file does, also when an editor puts another file in its place. Print
-# nothing if there is no file. busybox has these options, too.
+# Print a text that changes when $file does, also when an editor puts another file in its place.
+# Print nothing if there is no file. busybox has these options, too.
 fingerprint() {
     if [[ -d $file ]]; then
         find "$file/" -exec stat -c '%n %f %i %s %y' {} + | LC_ALL=C sort | cksum
@@ -181,7 +181,7 @@ publish_and_tell() {
 
     if said=$(publish 2>&1); then
         tell "published in $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms: $said"
-        # The proxy may have been restarted since the last look: the one that answered has the action.
+        # The proxy may have been restarted meanwhile: the one that answered has the action.
         taker=$(sed -n 's/^x-whiskloop-instance: //Ip' "$WORK/headers" | tr -d '\r')
         before=${taker:-$before} # an older proxy does not send the header
     else
@@ -216,7 +216,7 @@ watch() {
         fi
         before=$proxy
         if [[ -z $now ]]; then
-            # Not at the first look: an editor may move the file away before it moves the new one in.
+            # Not at the first look: an editor may move the file away before the new one comes.
             n_missing=$((n_missing + 1))
             ((n_missing != 2)) || tell "is gone: waiting for it"
         else

@@ -1,4 +1,4 @@
-# lib.sh - what the scripts beside it share: errors that say what to do, JSON strings, one POST request.
+# lib.sh - what the scripts beside it share: errors that say what to do, JSON strings, a POST.
 #
 # Sourced, not run.
 # shellcheck shell=bash
@@ -34,8 +34,9 @@ fail() {
     exit 1
 }
 
-# Options may come after other arguments: set ARGUMENTS to all options, "--", then the others. $1: the
-# options as for getopts, which knows no long ones. With "-:" in $1, long options such as --watch pass.
+# Options may come after other arguments: set ARGUMENTS to all options, "--", then the others. $1:
+# the options as for getopts, which knows no long ones. With "-:" in $1, long options such as
+# --watch pass.
 options_first() {
     local options=$1 others=()
 
@@ -114,7 +115,8 @@ post() {
         --data-binary "@$2" --output "$WORK/answer" \
         --dump-header "$WORK/headers" --write-out '%{http_code}' \
         "$(proxy_url)$1" 2>"$WORK/curl.err") || code=$?
-    # The proxy may refuse a body before all of it is sent: then use its answer and ignore the broken pipe.
+    # The proxy may refuse a body before all of it is sent: then use its answer and ignore the
+    # broken pipe.
     if ((code == 0)) || [[ $code == 55 && $STATUS =~ ^[1-9] ]]; then
         return
     fi
@@ -130,8 +132,8 @@ post() {
     esac
 }
 
-# Print the answer and a final newline, which actions' answers lack. One write, so that the answers of
-# scripts that run at the same time do not mix.
+# Print the answer and a final newline, which actions' answers lack. One write, so that the answers
+# of scripts that run at the same time do not mix.
 print_answer() {
     if [[ -s $WORK/answer && -n $(tail -c 1 "$WORK/answer") ]]; then
         printf '\n' >>"$WORK/answer"
@@ -139,8 +141,8 @@ print_answer() {
     cat "$WORK/answer"
 }
 
-# Endings of source files, and names that mark a folder as an action. They are for messages only: the
-# proxy's runtimes decide.
+# Endings of source files, and names that mark a folder as an action. They are for messages only:
+# the proxy's runtimes decide.
 # shellcheck disable=SC2034 # for those that source this
 ENDINGS=".c .cs .go .java .js .lua .mjs .php .pl .py .rb .sh"
 ENTRIES=(exec __main__.py index.js index.mjs package.json main.go go.mod Main.java META-INF main.c

@@ -58,7 +58,8 @@ take_along() {
         rm -f "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/*
         cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
     fi
-    # apt's proxies and mirror settings, but no settings that would change how packages are installed.
+    # apt's proxies and mirror settings, but no settings that would change how packages are
+    # installed.
     for file in /etc/apt/apt.conf.d/*; do
         [[ ! -f $file ]] || ! grep -qE '^ *Acquire::(http|https|Check-|Retries)' "$file" ||
             grep -E '^ *Acquire::(http|https|Check-|Retries)' "$file" >"$root/etc/apt/apt.conf.d/90-outer-${file##*/}"
@@ -66,7 +67,8 @@ take_along() {
 }
 
 clone() {
-    # The checkout may belong to any user. Set by a variable, because the clone's other process does not get -c.
+    # The checkout may belong to any user. Set by a variable, because the clone's other process does
+    # not get -c.
     printf '[safe]\n\tdirectory = *\n' >"$root/tmp/gitconfig"
     mkdir -p -- "$(dirname -- "$root$folder")"
     GIT_CONFIG_GLOBAL=$root/tmp/gitconfig git clone -q --no-hardlinks "$ROOT" "$root$folder" 2>"$root/tmp/git.log" ||
@@ -74,8 +76,8 @@ clone() {
     rm -f -- "$root/tmp/gitconfig" "$root/tmp/git.log"
 }
 
-# Keep downloads between roots. apt checks each against the index, which it fetches anew. Use hard links,
-# because apt locks the folder and roots may run at the same time.
+# Keep downloads between roots. apt checks each against the index, which it fetches anew. Use hard
+# links, because apt locks the folder and roots may run at the same time.
 lend_archives() {
     mkdir -p -- "$root/var/cache/apt/archives"
     find "$BARE_DIR/archives" -name '*.deb' -exec ln -t "$root/var/cache/apt/archives/" -- {} +

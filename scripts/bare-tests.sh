@@ -51,8 +51,8 @@ try_user() {
     unshare --net runuser -u stranger -- "$ROOT/scripts/setup.sh"
 }
 
-# The second compiler and its sanitizers, with which test.sh --quick does not build. A report must name
-# functions, which needs the symbolizer of llvm.
+# The second compiler and its sanitizers, with which test.sh --quick does not build. A report must
+# name functions, which needs the symbolizer of llvm.
 try_clang() {
     local program=$ROOT/build-test/clang-works
 
@@ -123,7 +123,8 @@ if brought:
 }
 
 try_build() {
-    # Undo what a slim image excludes: package builds need lintian, and groff, which reads the manuals for it.
+    # Undo what a slim image excludes: package builds need lintian, and groff, which reads the
+    # manuals for it.
     sed -i '/lintian\|groff/d' /etc/dpkg/dpkg.cfg.d/*
     "$here/package.sh" >"$ROOT/package.log"
     cat "$ROOT/package.log"

@@ -55,7 +55,8 @@ check_format() {
     mapfile -d '' -t files < <(files_in proxy runtime actions tests | grep -z '\.[ch]$')
     ((${#files[@]} > 0)) || { echo "no C files found" && return 1; }
     clang-format --dry-run -Werror "${files[@]}" || return
-    # clang-format does not reflow comments, so check line length. Lines with a string cannot be broken.
+    # clang-format does not reflow comments, so check line length. Lines with a string cannot be
+    # broken.
     ! LC_ALL=C.UTF-8 grep -nE '^[^"]{101,}$' "${files[@]}" ||
         { echo "the lines above have more than 100 columns" && return 1; }
 }

@@ -29,8 +29,8 @@ END
 OUT=${COVERAGE_BUILD:-$ROOT/build-coverage}
 LINES_MIN_PERCENT=90
 
-# Fast tests that together run each part of the proxy at least once. Left out, because they run no other
-# line of the proxy:
+# Fast tests that together run each part of the proxy at least once. Left out, because they run no
+# other line of the proxy:
 #   dotnet go java languages launchers new_language nodejs php python* requirements shell
 #                                    the same cases in each language; the launchers alone
 #   apache ahead endurance simultaneous stalls
@@ -78,8 +78,8 @@ stage() {
 }
 
 build() {
-    # The name of the file is compiled in, because the tests give their proxies their own environment.
-    # %c: counters are in the file from the start; %m: one file per program.
+    # The name of the file is compiled in, because the tests give their proxies their own
+    # environment. %c: counters are in the file from the start; %m: one file per program.
     local counters="-fprofile-instr-generate=$COUNTERS/%m%c.profraw"
 
     [[ -f $OUT/build.ninja ]] ||
@@ -89,8 +89,8 @@ build() {
     meson compile -C "$OUT"
 }
 
-# Run pytest on tests/$2 and more, on cases whose name matches $1. The counters make everything slower, so a
-# case may exceed a time limit: cases that failed beside three others run again, alone.
+# Run pytest on tests/$2 and more, on cases whose name matches $1. The counters make everything
+# slower, so a case may exceed a time limit: cases that failed beside three others run again, alone.
 cases() {
     local options=(-q -o addopts= -o "cache_dir=$OUT/cache" -k "$1")
 

@@ -1,4 +1,4 @@
-# engine.sh - find a container engine, start a private one where none runs, and leave nothing behind.
+# engine.sh - find a container engine, start a private one if none runs, leave nothing behind.
 #
 # Sourced after lib.sh, not run. Sets ENGINE (docker, podman or buildah) and CLI, the command.
 # shellcheck shell=bash
@@ -72,8 +72,8 @@ docker_works() {
         { ((EUID == 0)) && command -v docker >/dev/null && command -v dockerd >/dev/null; }
 }
 
-# From version 23 on, the client builds with BuildKit only if its plugin buildx is there. Otherwise use
-# the classic builder.
+# From version 23 on, the client builds with BuildKit only if its plugin buildx is there. Otherwise
+# use the classic builder.
 docker_choose_builder() {
     local version
 
@@ -85,8 +85,8 @@ docker_choose_builder() {
     fi
 }
 
-# Make the engine ready. $1: build (containers use the machine's network, for apt) or run (they get a
-# private network namespace, where we may make one). Call engine_down at the end, in any case.
+# Make the engine ready. $1: build (containers use the machine's network, for apt) or run (they get
+# a private network namespace, where we may make one). Call engine_down at the end, in any case.
 engine_up() {
     local purpose=$1
 
@@ -141,8 +141,8 @@ dockerd_start() {
     else # leave the machine's own network alone
         network=(--bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false)
     fi
-    # An earlier daemon had networks, and maybe a swarm, in a namespace that is gone. This daemon would make their
-    # bridges again, possibly in the machine's own network.
+    # An earlier daemon had networks, and maybe a swarm, in a namespace that is gone. This daemon
+    # would make their bridges again, possibly in the machine's own network.
     rm -rf -- "$IMAGES_DIR/docker/network" "$IMAGES_DIR/docker/swarm"
     echo '{}' >"$ENGINE_RUN_DIR/none.json" # ignore the configuration of this machine's daemon
     # A session of its own: Ctrl-C ends this script, and the script then ends the daemon cleanly.
@@ -167,12 +167,13 @@ dockerd_start() {
     skip "dockerd does not start here; its last lines stand above" "maybe podman does: ENGINE=podman"
 }
 
-# podman and buildah: use storage of our own, and limits that the caller may set. By default they ask for
-# more open files and processes than a caller without CAP_SYS_RESOURCE may have.
+# podman and buildah: use storage of our own, and limits that the caller may set. By default they
+# ask for more open files and processes than a caller without CAP_SYS_RESOURCE may have.
 containers_configure() {
     local files processes pid_max
 
-    # The database keeps this path, so the next script must find the same one: derive it from IMAGES_DIR.
+    # The database keeps this path, so the next script must find the same one: derive it from
+    # IMAGES_DIR.
     CONTAINERS_RUN_DIR=/tmp/whiskloop-engine-$(cksum <<<"$IMAGES_DIR" | cut -d ' ' -f 1)
     files=$(ulimit -Hn)
     processes=$(ulimit -Hu)
@@ -201,7 +202,8 @@ END
     export CONTAINERS_CONF=$ENGINE_RUN_DIR/containers.conf
 }
 
-# End what engine_up started, or do nothing if it started nothing. For use in a trap: errors do not stop it.
+# End what engine_up started, or do nothing if it started nothing. For use in a trap: errors do not
+# stop it.
 engine_down() {
     local mount folder tenths
 
@@ -219,7 +221,8 @@ engine_down() {
             sleep 0.1
         done
     fi
-    # Unmount what the engine mounted for itself, the innermost first: dockerd forgets a namespace's file.
+    # Unmount what the engine mounted for itself, the innermost first: dockerd forgets a namespace's
+    # file.
     while read -r mount; do
         umount -l -- "$mount" || true
     done < <(awk -v one="$ENGINE_RUN_DIR/" -v other="${CONTAINERS_RUN_DIR:-none}/" \

@@ -35,7 +35,8 @@ command -v clang >/dev/null || {
 }
 mkdir -p -- "$FUZZ_BUILD"
 if [[ ! -f $FUZZ_BUILD/build.ninja ]]; then
-    # The build runs the program for its manuals, and meson runs a test program: keep their counters out of this folder.
+    # The build runs the program for its manuals, and meson runs a test program: keep their counters
+    # out of this folder.
     CC=clang LLVM_PROFILE_FILE=$FUZZ_BUILD/built.profraw meson setup "$FUZZ_BUILD" "$ROOT" -Dfuzz=true -Dtests=enabled -Db_lundef=false \
         -Db_sanitize=address,undefined -Dc_link_args=-fprofile-instr-generate \
         -Dc_args="-fprofile-instr-generate=$FUZZ_BUILD/built.profraw -fcoverage-mapping" >"$FUZZ_BUILD/setup.log" 2>&1 || {

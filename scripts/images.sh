@@ -125,7 +125,8 @@ architecture_format() {
     fi
 }
 
-# The digests of the base's layers as options of image_archive.py, which leaves these layers unchanged.
+# The digests of the base's layers as options of image_archive.py, which leaves these layers
+# unchanged.
 keep_options() {
     local digest format='{{range .RootFS.Layers}}{{println .}}{{end}}'
 
@@ -150,8 +151,9 @@ set_labels() {
     [[ -z $digest ]] || BASE_LABELS+=(--label "$label.base.digest=$digest")
 }
 
-# Behind a proxy that re-signs TLS, npm must trust what this machine trusts. Copy the machine's authorities into
-# the build context, and keep them until --clean: another build of this tree may read them at any time.
+# Behind a proxy that re-signs TLS, npm must trust what this machine trusts. Copy the machine's
+# authorities into the build context, and keep them until --clean: another build of this tree may
+# read them at any time.
 authorities_provide() {
     local file=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
@@ -165,8 +167,8 @@ say() {
     printf 'images.sh: %s\n' "$*" >&2
 }
 
-# Whether an earlier run has already normalised and weighed what was just built as image $2. Then tag
-# that earlier image again. Sets BUILT_AS, the key of the build.
+# Whether an earlier run has already normalised and weighed what was just built as image $2. Then
+# tag that earlier image again. Sets BUILT_AS, the key of the build.
 is_known() {
     local name=$1 image=$2 key='' normal=''
 

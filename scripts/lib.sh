@@ -1,12 +1,12 @@
-# lib.sh - what the developer's scripts share: paths, errors, the samples, and a proxy that runs while the
-# script does.
+# lib.sh - what the developer's scripts share: paths, errors, the samples, and a proxy that runs
+# while the script does.
 #
 # Sourced, not run.
 # shellcheck shell=bash
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-# Debian's own Python comes first, because pytest is installed for it. In an empty environment the shell has
-# a PATH but does not export it, and then gcc does not find its own parts.
+# Debian's own Python comes first, because pytest is installed for it. In an empty environment the
+# shell has a PATH but does not export it, and then gcc does not find its own parts.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-/usr/local/bin}
 # The folder that meson builds in.
 BUILD=${BUILD:-$ROOT/build}
@@ -38,7 +38,8 @@ needs_value() {
     (($2 >= 2)) || die "$1 needs a value" "${0##*/} -h shows how to call it"
 }
 
-# Configure folder $1 if it is not yet configured, and build it. Further arguments: options for meson setup.
+# Configure folder $1 if it is not yet configured, and build it. Further arguments: options for
+# meson setup.
 build_in() {
     local folder=$1
 
@@ -143,8 +144,8 @@ sample_code() {
     esac
 }
 
-# Make a release build with the programs that the benchmarks need, and a folder WORK. What bench_run starts
-# ends with the script, and WORK is deleted then.
+# Make a release build with the programs that the benchmarks need, and a folder WORK. What bench_run
+# starts ends with the script, and WORK is deleted then.
 bench_prepare() {
     # The options with which the images are built (docker/builder.Dockerfile).
     local options=(--buildtype=release -Dstatic_libarchive=true -Dbench=true -Dtests=disabled)
@@ -174,7 +175,8 @@ bench_run() {
     TMPDIR=$WORK setsid /usr/bin/python3 "$@" &
     BENCH_PID=$!
     wait "$BENCH_PID" || status=$?
-    # If a signal killed it, its servers may still run. Otherwise its group is gone and the id may be reused.
+    # If a signal killed it, its servers may still run. Otherwise its group is gone and the id may
+    # be reused.
     ((status > 128)) || BENCH_PID=
     return "$status"
 }

@@ -23,7 +23,8 @@ for folder in man info locale doc groff lintian linda; do
     options+=("--dpkgopt=path-exclude=/usr/share/$folder/*")
 done
 options+=('--dpkgopt=path-include=/usr/share/doc/*/copyright')
-# Delete caches, and files that record when and where the base was made. The hooks' $1 is the new root.
+# Delete caches, and files that record when and where the base was made. The hooks' $1 is the new
+# root.
 # shellcheck disable=SC2016
 options+=('--customize-hook=rm -rf "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/cache/apt/*.bin "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old')
 # shellcheck disable=SC2016

@@ -49,7 +49,8 @@ version=$(sed -n "s/^project('whiskloop'.* version: '\([^']*\)'.*/\1/p" "$ROOT/m
 [[ -n $version ]] || die "meson.build names no version"
 mkdir "$work/whiskloop"
 git -c safe.directory='*' -C "$ROOT" archive HEAD | tar -x -C "$work/whiskloop"
-# The version comes from meson.build alone. The date is the commit's, so that builds are reproducible.
+# The version comes from meson.build alone. The date is the commit's, so that builds are
+# reproducible.
 cat >"$work/whiskloop/debian/changelog" <<END
 whiskloop ($version) unstable; urgency=medium
 

@@ -34,12 +34,13 @@ BUILD_PACKAGES+=(libpython3-dev)
 STATIC_PACKAGES=(libacl1-dev libbz2-dev liblz4-dev liblzma-dev libxml2-dev libzstd-dev nettle-dev)
 # What bin/ uses. zip may be missing at run time, then tar takes its place.
 RUN_PACKAGES=(curl zip)
-# libclang-rt is not among clang's own dependencies, but clang needs it to link sanitizers. llvm has the
-# symbolizer that puts names into their reports; without names no leak can be suppressed. xdist pulls in
-# pytest.
+# libclang-rt is not among clang's own dependencies, but clang needs it to link sanitizers. llvm has
+# the symbolizer that puts names into their reports; without names no leak can be suppressed. xdist
+# pulls in pytest.
 TEST_PACKAGES=(clang clang-format git groff-base libclang-rt-14-dev libcmocka-dev llvm
     python3-pytest-xdist python3-prometheus-client jq bc shellcheck codespell cppcheck)
-# The interpreters of the runtimes. Tests are skipped for those that are missing. Perl comes with git.
+# The interpreters of the runtimes. Tests are skipped for those that are missing. Perl comes with
+# git.
 TEST_PACKAGES+=(nodejs ruby php-cli lua5.4 pypy3 tcc golang-go
     openjdk-17-jdk-headless libgoogle-gson-java)
 TEST_PACKAGES+=(python3-jsonschema python3-yaml)

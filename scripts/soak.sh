@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# soak.sh - put load on the proxy for long, while its workers, its clients and its log's readers fail.
+# soak.sh - put load on the proxy for long, while workers, clients and readers of its log fail.
 
 set -euo pipefail
 

@@ -47,8 +47,9 @@ clean_up() {
     [[ $clean == no ]] || "$here/images.sh" --clean || true
 }
 
-# Build the images that the cases start from on top of ours, as a user would; apt needs the real network.
-# Arguments: their names. actionloop-NAME is docker/actionloop/NAME.Dockerfile, on a base that stands for Apache's.
+# Build the images that the cases start from on top of ours, as a user would; apt needs the real
+# network. Arguments: their names. actionloop-NAME is docker/actionloop/NAME.Dockerfile, on a base
+# that stands for Apache's.
 build_derived() {
     local file name options
 
@@ -65,7 +66,8 @@ build_derived() {
     done
 }
 
-# Fetch npm packages for the cases, because containers cannot reach the internet. Cases say if one is missing.
+# Fetch npm packages for the cases, because containers cannot reach the internet. Cases say if one
+# is missing.
 npm_provide() {
     local folder=$IMAGES_DIR/npm log=$IMAGES_DIR/logs/npm.log
 

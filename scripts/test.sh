@@ -104,8 +104,8 @@ single() {
     return "$status"
 }
 
-# Run stages in the background, one after the other and at lower priority: a bare root mostly waits for the
-# disk. join() shows their lines. Arguments: a function.
+# Run stages in the background, one after the other and at lower priority: a bare root mostly waits
+# for the disk. join() shows their lines. Arguments: a function.
 beside() {
     (
         # shellcheck disable=SC2030 # a subshell's own counts, passed on in the file below
@@ -179,8 +179,8 @@ unit_tests() {
     count "$name" meson "$folder/meson-logs/testlog.json" "$status" $((SECONDS - started))
 }
 
-# The pytest cases of tests/$2 (a folder, or files without .py) as stage $1, on the program of build-test/$3, for at
-# most $4 s. Further arguments: for pytest.
+# The pytest cases of tests/$2 (a folder, or files without .py) as stage $1, on the program of
+# build-test/$3, for at most $4 s. Further arguments: for pytest.
 pytest_cases() {
     local name=$1 where build=$OUT/$3 limit=$4
     local status=0 started=$SECONDS paths=()
@@ -288,8 +288,8 @@ json_differential() {
         --cases "$N_JSON_CASES" --helper "$OUT/gcc/tests/json_lines"
 }
 
-# Run each fuzz target for a second, with a fixed random seed, so that an old bug does not fail an unrelated
-# commit. Longer runs are for scripts/fuzz.sh.
+# Run each fuzz target for a second, with a fixed random seed, so that an old bug does not fail an
+# unrelated commit. Longer runs are for scripts/fuzz.sh.
 fuzz() {
     single fuzz 180 env FUZZ_BUILD="$OUT/asan" FUZZ_SEED=1 "$here/fuzz.sh" 1 && sed 's/^/         /' "$LOGS/fuzz.log"
 }
@@ -301,13 +301,14 @@ benchmarks() {
 }
 
 quickstart() {
-    # A build folder of its own, emptied first, because the fresh build is part of the demonstration. An empty
-    # environment, because the quickstart must not depend on any variable.
+    # A build folder of its own, emptied first, because the fresh build is part of the
+    # demonstration. An empty environment, because the quickstart must not depend on any variable.
     rm -rf -- "$OUT/quickstart"
     single quickstart 300 env -i BUILD="$OUT/quickstart" "$here/quickstart.sh"
 }
 
-# In a bare Debian 12, from a clone of the commit: what a new user does first, and what CI itself needs.
+# In a bare Debian 12, from a clone of the commit: what a new user does first, and what CI itself
+# needs.
 bare() {
     if ! "$here/setup.sh" --bare >"$LOGS/setup-bare.log" 2>&1; then
         n_skipped=$((n_skipped + 1))

@@ -4,10 +4,10 @@
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
-# RUNTIME is this folder, with whisk_action.h; LIBRARY the folder of libwhisk_action.a; the rest is as
-# for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, except those that a Mac
-# adds to its zips. Everything else of SRC is copied beside it. Environment: CC. compile_flags.txt in SRC
-# holds more flags, one per line.
+# RUNTIME is this folder, with whisk_action.h; LIBRARY the folder of libwhisk_action.a; the rest is
+# as for any compiler (runtime/README.md). All *.c files below SRC become BIN/exec, except those
+# that a Mac adds to its zips. Everything else of SRC is copied beside it. Environment: CC.
+# compile_flags.txt in SRC holds more flags, one per line.
 
 set -eu
 
@@ -67,9 +67,9 @@ IFS='
 # shellcheck disable=SC2086 # these are lists
 "$@" -o exec $sources "$runtime/main.c" "$library/libwhisk_action.a" $flags -lpthread -lm
 
-# A main() in the source must call whisk_serve(). Otherwise no ready line comes, and the proxy waits for
-# it in vain. Make one object file of the source, without libraries, in which nm lists the functions
-# that the source calls. Without nm, or if this object cannot be made, do not check.
+# A main() in the source must call whisk_serve(). Otherwise no ready line comes, and the proxy waits
+# for it in vain. Make one object file of the source, without libraries, in which nm lists the
+# functions that the source calls. Without nm, or if this object cannot be made, do not check.
 own=$(nm -l exec 2>/dev/null | grep -E ' T main([[:space:]]|$)') || exit 0
 flags=$(printf '%s' "$flags" | grep -Ev '^-(l|Wl,)') || :
 probe=$(mktemp)

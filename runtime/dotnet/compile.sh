@@ -4,9 +4,9 @@
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #
-# RUNTIME is this folder, LIBRARY the folder of whiskloop-launcher.dll; the rest is as for any compiler
-# (runtime/README.md). BIN/exec starts the result. Source becomes the assembly that MAIN names, or
-# "action". It can use the assemblies beside it and in lib/.
+# RUNTIME is this folder, LIBRARY the folder of whiskloop-launcher.dll; the rest is as for any
+# compiler (runtime/README.md). BIN/exec starts the result. Source becomes the assembly that MAIN
+# names, or "action". It can use the assemblies beside it and in lib/.
 
 set -eu
 
@@ -19,7 +19,8 @@ fail() {
 
 "$runtime/csc.sh" >/dev/null
 [ -f "$library/whiskloop-launcher.dll" ] || fail "there is no $library/whiskloop-launcher.dll: dotnet was missing when whiskloop was built. Install it and build again: scripts/quickstart.sh, or meson setup --reconfigure build && meson compile -C build"
-# Refuse only characters that would break paths or the script below. Finding the method is the launcher's job.
+# Refuse only characters that would break paths or the script below. Finding the method is the
+# launcher's job.
 main=$(printf '%s' "$main" | sed 's/ *, */,/g')
 first=${main%%,*}
 case $main in

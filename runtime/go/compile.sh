@@ -85,8 +85,9 @@ if [ -f vendor/modules.txt ]; then
     fi
     mode=-mod=vendor GOWORK=off
 else
-    # A workspace: Go finds the package without an entry in the action's own go.mod. From Go 1.21 on its version must
-    # be no lower than its modules'. Go before that has no check, and refuses a version of three numbers.
+    # A workspace: Go finds the package without an entry in the action's own go.mod. From Go 1.21 on
+    # its version must be no lower than its modules'. Go before that has no check, and refuses a
+    # version of three numbers.
     version=$(sed -n 's/^go[[:space:]]\{1,\}\([0-9][0-9a-z.]*\).*/\1/p' go.mod | head -n 1)
     case $language,$version in
     1.18,* | 1.19,* | 1.20,* | *, | *,1.[0-9] | *,1.[0-9].* | *,1.1[0-7] | *,1.1[0-7].*) version=1.18 ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# compile.sh - compile an action's Java source to classes, or use its classes or its jar as they are.
+# compile.sh - compile an action's Java source to classes, or use its classes or jar as they are.
 #
 #     compile.sh RUNTIME LIBRARY MAIN SRC BIN
 #

@@ -7,12 +7,13 @@
  *     launcher.js [FOLDER-or-FILE [MAIN]]
  *
  * Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
- * Both are moved out of reach before the user's code is loaded. Node has no dup2(). So a descriptor is
- * moved by opening it again through /proc. It gets the wanted number because that one is closed first.
+ * Both are moved out of reach before the user's code is loaded. Node has no dup2(). So a descriptor
+ * is moved by opening it again through /proc. It gets the wanted number because that one is closed
+ * first.
  *
- * One activation runs at a time, in order, also if main is async. So what an activation logs, sets and
- * breaks is its own. With __OW_ALLOW_CONCURRENT=true many run at a time, by number. Node 18 or newer,
- * and only its own modules.
+ * One activation runs at a time, in order, also if main is async. So what an activation logs, sets
+ * and breaks is its own. With __OW_ALLOW_CONCURRENT=true many run at a time, by number. Node 18 or
+ * newer, and only its own modules.
  */
 
 const fs = require('fs');
@@ -99,7 +100,8 @@ function writeWhole(fd, text) {
     }
 }
 
-/* A log stream that has written the text when write() returns, so nothing is lost, late or out of order. */
+/* A log stream that has written the text when write() returns, so nothing is lost, late or out
+ * of order. */
 class LogStream extends Writable {
     constructor(fd) {
         super({ decodeStrings: true, highWaterMark: 0 });
@@ -115,7 +117,8 @@ class LogStream extends Writable {
         done();
     }
 
-    /* Like Node's own process.stdout: pipeline() destroys it when a source fails, but logs must go on. */
+    /* Like Node's own process.stdout: pipeline() destroys it when a source fails, but logs must
+     * go on. */
     _destroy(problem, done) {
         done(problem);
         this._undestroy();
@@ -134,9 +137,9 @@ class LogStream extends Writable {
 }
 
 /*
- * The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it is:
- * opened again it would have a second position, and the two would overwrite each other's bytes. A socket
- * cannot be opened again.
+ * The same pipe on a descriptor of our own, which no child inherits. A shell's file stays where it
+ * is: opened again it would have a second position, and the two would overwrite each other's bytes.
+ * A socket cannot be opened again.
  */
 function move(fd, flags) {
     const stat = fs.fstatSync(fd);
@@ -144,8 +147,8 @@ function move(fd, flags) {
     return stat.isFile() || stat.isSocket() ? fd : fs.openSync(`/proc/self/fd/${fd}`, flags);
 }
 
-/* Memory that holds one text after the other: a new Buffer of a megabyte costs several times as much as
- * the work on its bytes. */
+/* Memory that holds one text after the other: a new Buffer of a megabyte costs several times as
+ * much as the work on its bytes. */
 class Scratch {
     constructor() {
         this.bytes = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -169,7 +172,8 @@ class Scratch {
     }
 
     addText(text) {
-        // A UTF-16 unit is at most three bytes of UTF-8. Counting them would take longer than writing a short text.
+        // A UTF-16 unit is at most three bytes of UTF-8. Counting them would take longer than
+        // writing a short text.
         this.reserve(this.n + 3 * text.length <= this.bytes.length ? 0 : Buffer.byteLength(text));
         this.n += this.bytes.write(text, this.n);
     }
@@ -187,7 +191,7 @@ class Scratch {
 
 const NOT_UTF8 = Symbol('a line that is not UTF-8');
 
-/* The text of a line. Most lines are ASCII, and decoding them as UTF-8 would take ten times as long. */
+/* The text of a line. Most are ASCII, which would take ten times as long to decode as UTF-8. */
 function textOf(bytes) {
     if (isAscii && isAscii(bytes))
         return bytes.toString('latin1');
@@ -219,7 +223,8 @@ class Channel {
         this.sendsParts = false;
     }
 
-    /* Start reading. Give each line to onLine(line), `most` at a time, and call onEnd() after the last. */
+    /* Start reading. Give each line to onLine(line), `most` at a time, and call onEnd() after
+     * the last. */
     start(onLine, onEnd) {
         const stat = fs.fstatSync(this.linesFd);
 
@@ -284,8 +289,8 @@ class Channel {
         this.work();
     }
 
-    /* An empty line asks whether lines are read; a control line begins with a word. Both are handled at
-     * once, however many activations run. */
+    /* An empty line asks whether lines are read; a control line begins with a word. Both are
+     * handled at once, however many activations run. */
     take(line) {
         if (line.length === 0 && this.most > 1)
             return;
@@ -353,7 +358,7 @@ function openLogs(channel, hasProxy) {
     if (hasProxy)
         fs.closeSync(3);
     for (const [name, fd] of [['stdout', 1], ['stderr', 2]]) {
-        // In a shell both streams use 2. Through two descriptors they would overwrite each other in a file.
+        // In a shell both streams use 2. With two descriptors of a file they overwrite each other.
         const stream = new LogStream(hasProxy ? fd : 2);
 
         Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => stream });
@@ -370,8 +375,8 @@ function isFile(name) {
     }
 }
 
-/* The content of a package.json. Node cannot read one with a byte order mark, so replace such a file by
- * one without. */
+/* The content of a package.json. Node cannot read one with a byte order mark, so replace such a
+ * file by one without. */
 function readPackage(name) {
     const text = fs.readFileSync(name, 'utf8');
     const json = text.replace(/^\ufeff/, '');
@@ -525,8 +530,9 @@ function secondParameter(source) {
     return text.slice(1).trim();
 }
 
-/* Whether main wants options beside its argument, such as a signal. It has a second parameter then, or one whose
- * default is an object, which `length` does not count. A default of any other kind is for main's own use. */
+/* Whether main wants options beside its argument, such as a signal. It has a second parameter
+ * then, or one whose default is an object, which `length` does not count. A default of any other
+ * kind is for main's own use. */
 function takesOptions(main) {
     return main.length > 1 || /^\{|=\s*\{/.test(secondParameter(Function.prototype.toString.call(main)));
 }
@@ -540,9 +546,9 @@ function isIdentifier(name) {
     }
 }
 
-/* Run a script, followed by our own text `look`. If the two together are not a valid script, nothing has
- * run yet: run the script without `look`, and throw its own syntax error if it has one. Its last newline
- * is cut off, so that an error at the end is reported in its last line. */
+/* Run a script, followed by our own text `look`. If the two together are not a valid script,
+ * nothing has run yet: run the script without `look`, and throw its own syntax error if it has
+ * one. Its last newline is cut off, so that an error at the end is reported in its last line. */
 function run(module, text, look) {
     try {
         module._compile(text + look, module.filename, 'commonjs');
@@ -554,9 +560,10 @@ function run(module, text, look) {
 }
 
 /*
- * Load a CommonJS file and return its functions. If the source exports nothing, its functions are names in
- * the module's scope. `look` is a line behind the source, still in that scope, that finds them. In strict
- * code that line is a syntax error for a name such as `static`, but then the function is in the exports.
+ * Load a CommonJS file and return its functions. If the source exports nothing, its functions are
+ * names in the module's scope. `look` is a line behind the source, still in that scope, that finds
+ * them. In strict code that line is a syntax error for a name such as `static`, but then the
+ * function is in the exports.
  */
 function loadScript(file, list) {
     const module = new Module(file, require.main); // scripts ask `!module.parent` whether they are the main program
@@ -626,8 +633,9 @@ async function load(name, main) {
     return found;
 }
 
-/* Start a new Node process for the same action, in its folder, because NODE_OPTIONS may name a module there.
- * Node cannot exec(). So start a child, which has our descriptors, and end as the child does. */
+/* Start a new Node process for the same action, in its folder, because NODE_OPTIONS may name a
+ * module there. Node cannot exec(). So start a child, which has our descriptors, and end as the
+ * child does. */
 function startAgain(name, main) {
     const given = path.resolve(name);
     const cwd = fs.statSync(given).isDirectory() ? given : path.dirname(given);
@@ -663,7 +671,8 @@ function readInit(line) {
 
 // ---- activations ----
 
-/* An error's members other than its text, such as the statusCode of a web action, if JSON can hold them. */
+/* An error's members other than its text, such as the statusCode of a web action, if JSON can
+ * hold them. */
 function ownProperties(problem) {
     return Object.fromEntries(Object.entries(problem).filter(([name, item]) => {
         try {
@@ -681,8 +690,8 @@ function withoutFolder(text) {
     return ownFolder === null ? text : text.replace(ownFolder, '');
 }
 
-/* A problem as the value of "error". For an error this is its text, or an object with all its members if
- * it was rejected and has members of its own. A thrown object is used as it is. */
+/* A problem as the value of "error". For an error this is its text, or an object with all its
+ * members if it was rejected and has members of its own. A thrown object is used as it is. */
 function toError(problem, rejected) {
     if (problem instanceof Error) {
         const own = rejected ? ownProperties(problem) : {};
@@ -707,14 +716,14 @@ function tellErrors(name, item) {
     return item instanceof Error ? toError(item, true) : item;
 }
 
-/* Whether an object that a promise was rejected with is in the answer unchanged, like a returned one.
- * Apache's tests want no log of it. */
+/* Whether an object that a promise was rejected with is in the answer unchanged, like a returned
+ * one. Apache's tests want no log of it. */
 function isTold(problem) {
     return typeof problem === 'object' && !(problem instanceof Error) && toError(problem) === problem;
 }
 
-/* A trace without calls in our own files and without Node's reading of our input. inspect() omits calls
- * that the cause has, too, and adds a line that says so; remove that line as well. */
+/* A trace without calls in our own files and without Node's reading of our input. inspect()
+ * omits calls that the cause has, too, and adds a line that says so; remove that line as well. */
 function withoutOurs(trace) {
     const clean = trace.replace(/\n +at .*?(?= \{$|,?$)/gm, (call) => call.includes(__dirname + path.sep) ? '' : call);
 
@@ -864,8 +873,8 @@ function isMethodNotFound(problem) {
     }
 }
 
-/* The functions that an action exposes: one, or those of a list "predict,train". The member `method`
- * of a request chooses. */
+/* The functions that an action exposes: one, or those of a list "predict,train". The member
+ * `method` of a request chooses. */
 class Functions {
     constructor(main, found) {
         this.first = found[0];
@@ -886,13 +895,15 @@ class Functions {
     }
 }
 
-/* Whether it is a syntax error of an ES module. Its text names no file: Node adds that for uncaught errors. */
+/* Whether it is a syntax error of an ES module. Its text names no file: Node adds that for
+ * uncaught errors. */
 function isOfModule(problem) {
     return problem instanceof SyntaxError &&
         /^SyntaxError: .*\n    at .*\(node:internal\/modules\/esm/.test(problem.stack);
 }
 
-/* End as if nobody had caught the error: Node prints file, line and text, and exits with 1. Never settles. */
+/* End as if nobody had caught the error: Node prints file, line and text, and exits with 1.
+ * Never settles. */
 function dieOf(problem) {
     process.removeAllListeners('uncaughtException');
     setImmediate(() => {

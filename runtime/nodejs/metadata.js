@@ -65,9 +65,9 @@ const NONE = new Map();
 
 /*
  * Replace process.env by an object that shows the variables of the activation that asks, before all
- * others. variables() returns a map, which the user's code may change. The process's own environment
- * stays as it is, because the C library never frees a text that was set there. Child processes inherit
- * what the object shows.
+ * others. variables() returns a map, which the user's code may change. The process's own
+ * environment stays as it is, because the C library never frees a text that was set there. Child
+ * processes inherit what the object shows.
  */
 function showInEnvironment(variables) {
     const first = process.env;
@@ -75,7 +75,8 @@ function showInEnvironment(variables) {
     const mine = (name) => variables().has(name) ? variables() : undefined;
     const set = (name, value) =>
         mine(name) ? Boolean(mine(name).set(name, String(value))) : Reflect.set(all, name, value);
-    // The target is an empty object, because what is shown changes. console.log() looks at the target only.
+    // The target is an empty object, because what is shown changes. console.log() looks at the
+    // target only.
     const shown = new Proxy(Object.create(Object.getPrototypeOf(all), {
         [inspect.custom]: { configurable: true, value: (depth, options) => inspect({ ...shown }, options) },
     }), {
@@ -90,7 +91,8 @@ function showInEnvironment(variables) {
             : undefined,
         preventExtensions: () => false,
     });
-    /* The user's code assigns a changed copy to process.env. The activation's own variables stay its own. */
+    /* The user's code assigns a changed copy to process.env. The activation's own variables stay
+     * its own. */
     const replace = (wanted) => {
         const entries = Object.entries(wanted);
 

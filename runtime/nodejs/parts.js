@@ -1,8 +1,8 @@
 'use strict';
 
 /*
- * parts - send what an iterator yields to the proxy, one part at a time. In a shell keep the parts for
- * a list. Source: ../README.md, Answers in parts.
+ * parts - send what an iterator yields to the proxy, one part at a time. In a shell keep the parts
+ * for a list. Source: ../README.md, Answers in parts.
  */
 
 const JSON = require('./json.js');

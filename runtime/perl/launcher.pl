@@ -101,7 +101,7 @@ sub next_line {
     while (1) {
         my $end = index($unread, "\n");
         return substr($unread, 0, $end + 1, '') if $end >= 0;
-        # Search only the new bytes for a newline, so that a long line is not searched again and again.
+        # Search only the new bytes for a newline: a long line is not searched again.
         my @pieces;
         while (1) {
             my $n = sysread($lines, my $piece, $READ_BYTES);
@@ -260,7 +260,7 @@ sub main::part {
     return !is_cancelled();
 }
 
-# The function that the member `method` names, or the first one. Nothing if no function has that name.
+# The function that the member `method` names, or the first one. Nothing: there is none of that name.
 sub choose {
     my ($functions, $request) = @_;
     my $first = $functions->[0][1];
@@ -273,8 +273,9 @@ sub choose {
     return;
 }
 
-# Call the function and return its result. It runs in a loop of our own: outside of any loop of the function's,
-# `next` and `last` would leave the loop that answers lines, and `redo` would call the function again.
+# Call the function and return its result. It runs in a loop of our own: outside of any loop of the
+# function's, `next` and `last` would leave the loop that answers lines, and `redo` would call the
+# function again.
 sub call {
     my ($function, $value) = @_;
     my ($called, $returned, $answer);
@@ -287,8 +288,8 @@ sub call {
     return $answer;
 }
 
-# Encode a value. Perl has numbers and characters that JSON lacks, such as halves of surrogate pairs and characters
-# above U+10FFFF, and the encoder writes them all the same. Refuse them.
+# Encode a value. Perl has numbers and characters that JSON lacks, such as halves of surrogate pairs
+# and characters above U+10FFFF, and the encoder writes them all the same. Refuse them.
 sub encode {
     my $text = $json->encode($_[0]);
     die "the result holds a character that JSON cannot tell\n" if $text =~ /\xed[\xa0-\xbf]|\xf4[\x90-\xbf]|[\xf5-\xff]/;

@@ -2,9 +2,10 @@
 /*
  * launcher.php [FILE [MAIN]] - keep a PHP function loaded and answer one JSON line per activation.
  *
- * Started by launcher.sh: lines come in on descriptor 8 and answers leave on 9; ../README.md has the
- * protocol. The function gets an array, and returns an array or an object. PHP has one type for lists and
- * objects, so an empty one is answered as []. If the whole result is empty, it is answered as {}.
+ * Started by launcher.sh: lines come in on descriptor 8 and answers leave on 9; ../README.md has
+ * the protocol. The function gets an array, and returns an array or an object. PHP has one type for
+ * lists and objects, so an empty one is answered as []. If the whole result is empty, it is
+ * answered as {}.
  */
 
 namespace Whiskloop;
@@ -102,7 +103,8 @@ final class Launcher
         return true;
     }
 
-    /* Read the available input without waiting. Returns whether nobody waits for the running activation. */
+    /* Read the available input without waiting. Returns whether nobody waits for the running
+     * activation. */
     private static function isCancelled(): bool
     {
         while (count(self::$ahead) < AHEAD_MAX) {
@@ -164,7 +166,8 @@ final class Launcher
         }
     }
 
-    /* Read the init line and set the variables in it. Returns the arguments that a start with an action would have. */
+    /* Read the init line and set the variables in it. Returns the arguments that a start with an
+     * action would have. */
     public static function waitForInit(): array
     {
         $line = fgets(self::$lines); // not counted as a request
@@ -228,7 +231,7 @@ final class Launcher
         }
     }
 
-    /* The text of a problem, without the path of the action's folder, which differs at each start. */
+    /* The text of a problem, without the path of the action's folder, which varies. */
     private static function told(\Throwable $problem): string
     {
         $text = self::withoutOurCall($problem->getMessage());
@@ -236,8 +239,8 @@ final class Launcher
         return self::$folder === '/' ? $text : preg_replace($folder, '', $text) ?? $text;
     }
 
-    /* Flush output buffers of the user's code: their content is log. Some buffers cannot be ended, and a
-     * callback may fail. */
+    /* Flush output buffers of the user's code: their content is log. Some buffers cannot be
+     * ended, and a callback may fail. */
     public static function endBuffers(): void
     {
         for ($n = ob_get_level(); $n > 0; $n--) {
@@ -257,8 +260,8 @@ final class Launcher
         }
     }
 
-    /* Send a generator's parts to the proxy at once; in a shell keep them for a list. When the client leaves,
-     * the generator is destroyed, so that its `finally` runs. */
+    /* Send a generator's parts to the proxy at once; in a shell keep them for a list. When the
+     * client leaves, the generator is destroyed, so that its `finally` runs. */
     private static function takeParts(?\Generator &$generator): string
     {
         $list = [];
@@ -286,7 +289,7 @@ final class Launcher
         return self::$sendsParts ? '+' : '[' . implode(',', $list) . ']';
     }
 
-    /* The function that the member `method` names, or the first one. null: no function has that name. */
+    /* The function that the member `method` names, or the first one. null: there is none. */
     private static function choose(array $functions, array &$request): ?string
     {
         if (count($functions) < 2 || !isset($request['method'])) {
@@ -337,7 +340,8 @@ final class Launcher
         return $answer;
     }
 
-    /* A fatal error reaches no exception handler and ends PHP. Answer null for the activation then, and end. */
+    /* A fatal error reaches no exception handler and ends PHP. Answer null for the activation
+     * then, and end. */
     public static function atEnd(): void
     {
         $last = error_get_last();

@@ -1,7 +1,8 @@
 #!/bin/sh
 #
-# launcher.sh [FILE [MAIN]] - arrange descriptors and start launcher.php, because PHP cannot move one. 8 are
-# the lines, 9 the answers; 0 is empty, and 1 is the log: descriptor 3, or 2 where there is no 3.
+# launcher.sh [FILE [MAIN]] - arrange descriptors and start launcher.php, because PHP cannot move
+# one. 8 are the lines, 9 the answers; 0 is empty, and 1 is the log: descriptor 3, or 2 where there
+# is no 3.
 
 command -v php >/dev/null || {
     echo 'cannot run "php": not found in PATH; it needs PHP 8 (Debian package php-cli)' >&2

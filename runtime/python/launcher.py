@@ -10,8 +10,8 @@ import sys
 
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 
-# Python puts this folder first itself, unless PYTHONSAFEPATH is set. Take it out of the path again at
-# once, because the action's own modules must not be looked for here.
+# Python puts this folder first itself, unless PYTHONSAFEPATH is set. Take it out of the path again
+# at once, because the action's own modules must not be looked for here.
 if not sys.path or os.path.realpath(sys.path[0]) != FOLDER:
     sys.path.insert(0, FOLDER)
 import whiskloop_launcher  # noqa: E402
@@ -24,6 +24,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)  # the status that shells use for Control-C
 elif __name__ == "__mp_main__":
-    # A child of multiprocessing's "spawn" runs the main program, which is us, in the parent's sys.path. It
-    # looks for the action's functions under the module name that they have there.
+    # A child of multiprocessing's "spawn" runs the main program, which is us, in the parent's
+    # sys.path. It looks for the action's functions under the module name that they have there.
     whiskloop_launcher.import_action(os.path.join(sys.path[0], "__main__.py"))

@@ -17,11 +17,12 @@ import sys
 from whiskloop_wire import (Channel, Refusal, environ, environb, flush_logs, leave, message, open_logs,
                             parse, to_line, to_text, to_variable, use_accelerator)
 
-# The action is not __main__, because code under `if __name__ == "__main__"` is for the command line only.
-# Apache's Python runtime uses this same module name.
+# The action is not __main__, because code under `if __name__ == "__main__"` is for the command line
+# only. Apache's Python runtime uses this same module name.
 MODULE = "main__"
 
-# Lines that may be written ahead of the answers. 16 are as fast, and more than 64 only queue in the pipe.
+# Lines that may be written ahead of the answers. 16 are as fast, and more than 64 only queue in the
+# pipe.
 PIPELINE = 64
 
 # An interpreter reads these only while it starts. HOME decides where packages are found.
@@ -72,8 +73,8 @@ def is_accelerated():
     return accelerator is not None and environb.get(b"__OW_PYTHON_ACCELERATOR") != b"0"
 
 
-# json and what it imports. An action may have files of these names. They must not replace the standard
-# library's modules, so these are loaded first then.
+# json and what it imports. An action may have files of these names. They must not replace the
+# standard library's modules, so these are loaded first then.
 CODECS = frozenset(("collections", "copyreg", "enum", "functools", "json", "keyword", "operator", "re",
                     "reprlib", "types"))
 
@@ -82,14 +83,14 @@ FIONREAD = 0x541B  # asks how many bytes can be read; a constant, to avoid impor
 
 # ---- metadata ----
 
-# The bytes of all variables. os.environb is the documented way. The dictionary inside it is five times as
-# fast, and it accepts everything, whatever class the user's code gives os.environ.
+# The bytes of all variables. os.environb is the documented way. The dictionary inside it is five
+# times as fast, and it accepts everything, whatever class the user's code gives os.environ.
 data = getattr(environ, "_data", environb)
 peek = data.get
 fsencode, unsetenv = os.fsencode, os.unsetenv
 
-# os.putenv() of CPython never frees a value that it replaces. When this many bytes were set by it, load
-# whiskloop_environ, which overwrites the old value.
+# os.putenv() of CPython never frees a value that it replaces. When this many bytes were set by it,
+# load whiskloop_environ, which overwrites the old value.
 LOST_MAX = 1 << 20
 lost = 0
 
@@ -236,7 +237,8 @@ def report(problem, loading=False):
     try:
         import traceback
 
-        # A syntax error has a file and a line, but no frame. Print the heading all the same: log readers look for it.
+        # A syntax error has a file and a line, but no frame. Print the heading all the same: log
+        # readers look for it.
         if tb is None and loading:
             print("Traceback (most recent call last):", file=sys.stderr)
         traceback.print_exception(type(problem), problem, tb)
@@ -256,8 +258,8 @@ def activate_virtualenv(folder):
                 code = compile(file.read(), script, "exec", dont_inherit=True)
             exec(code, {"__name__": "activate_this", "__file__": script})
             return
-    # Only the tool virtualenv makes that file. A folder of `python3 -m venv` has none, and fits only the
-    # Python version that made it.
+    # Only the tool virtualenv makes that file. A folder of `python3 -m venv` has none, and fits
+    # only the Python version that made it.
     version = "%s%d.%d" % (("pypy" if sys.implementation.name == "pypy" else "python",) + sys.version_info[:2])
     packages = os.path.join(root, "lib", version, "site-packages")
     if not os.path.isfile(os.path.join(root, "pyvenv.cfg")):
@@ -556,9 +558,9 @@ def serve(channel, function):
                           finish, failed, flush_logs, channel.answer)
         return
     for line in channel.lines:
-        # When activate() has returned, main's objects are gone, so what their destructors print belongs to
-        # this activation, too. Write each answer at once: a batched answer would wait for the next main, and
-        # be lost if that one dies.
+        # When activate() has returned, main's objects are gone, so what their destructors print
+        # belongs to this activation, too. Write each answer at once: a batched answer would wait
+        # for the next main, and be lost if that one dies.
         answer = activate(function, metadata, line)
         if answer is None:
             continue
@@ -572,8 +574,8 @@ def main():
     try:
         run()
     except (SystemExit, KeyboardInterrupt) as end:
-        # In a forked child, Python's own end would close the parent's event loop, and run each `finally`
-        # that waits there.
+        # In a forked child, Python's own end would close the parent's event loop, and run each
+        # `finally` that waits there.
         in_child = loop is not None and loop.pid != os.getpid()
         if in_child or have_threads():
             leave(getattr(end, "code", 130))  # as launcher.py does at Control-C

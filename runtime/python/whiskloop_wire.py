@@ -182,8 +182,8 @@ class Channel:
         self.lines_fd = keep(0)
         self.answers_fd = keep(1)
         self.open()
-        # Close-on-exec does not help if a child only forks (multiprocessing). The child must not hold the
-        # pipe open, because the proxy learns of our death from the pipe's end.
+        # Close-on-exec does not help if a child only forks (multiprocessing). The child must not
+        # hold the pipe open, because the proxy learns of our death from the pipe's end.
         os.register_at_fork(after_in_child=self.forget)
 
     def open(self):

@@ -4,7 +4,8 @@
 # launcher.rb [FILE [MAIN]] - keep a Ruby method loaded and answer one JSON line per activation.
 #
 # Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-# The method is defined at the file's top level. It gets and returns what JSON.parse makes of a value.
+# The method is defined at the file's top level. It gets and returns what JSON.parse makes of a
+# value.
 
 require 'json'
 
@@ -45,8 +46,8 @@ module Whiskloop
     io.dup.tap(&:binmode) # a limit on open files below KEPT_FD_MIN
   end
 
-  # The user's standard input is empty, and standard output is the log. Descriptor 3 is the proxy's only if
-  # there is a proxy. In a shell it may be one of Ruby's own.
+  # The user's standard input is empty, and standard output is the log. Descriptor 3 is the proxy's
+  # only if there is a proxy. In a shell it may be one of Ruby's own.
   def open_logs(acknowledge)
     log = IO.for_fd(3, 'w') if acknowledge
     $stdin.reopen(File::NULL)
@@ -65,7 +66,8 @@ module Whiskloop
 
   def to_json_line(result)
     text = GENERATE.call(result, max_nesting: 0)
-    # A to_json method of the user's may write several lines. Outside of strings, newlines in JSON are blanks.
+    # A to_json method of the user's may write several lines. Outside of strings, newlines in JSON
+    # are blanks.
     text.match?(/[\n\r]/) ? text.tr("\n\r", '  ') : text
   end
 
@@ -78,8 +80,8 @@ module Whiskloop
     end
   end
 
-  # Set a variable, or remove it if text is nil. After LOST_MAX bytes the values are put into memory of
-  # our own, which is overwritten.
+  # Set a variable, or remove it if text is nil. After LOST_MAX bytes the values are put into memory
+  # of our own, which is overwritten.
   def set(name, text)
     return ENV[name] = text if text.nil? || !overwrites?(name.bytesize + text.bytesize)
 
@@ -127,8 +129,8 @@ module Whiskloop
     end
   end
 
-  # The user's code may have replaced $stdout and $stderr, even by objects that are not streams, and text
-  # that it printed before that may still be buffered.
+  # The user's code may have replaced $stdout and $stderr, even by objects that are not streams, and
+  # text that it printed before that may still be buffered.
   def flush_logs
     [$stdout, $stderr, STDOUT, STDERR].each do |io|
       io.flush
@@ -137,8 +139,8 @@ module Whiskloop
     end
   end
 
-  # A problem's message as UTF-8, without the path of the action's folder, which differs at each start.
-  # The class's name if there is no message.
+  # A problem's message as UTF-8, without the path of the action's folder, which differs at each
+  # start. The class's name if there is no message.
   def text_of(problem)
     text = problem.message.to_s
     text = text.encoding == Encoding::BINARY ? text.dup.force_encoding(Encoding::UTF_8)
@@ -148,8 +150,8 @@ module Whiskloop
     problem.class.to_s
   end
 
-  # Print a problem and its causes with the user's part of their traces. Not by `warn`, which is silent if the
-  # user's code has turned off warnings.
+  # Print a problem and its causes with the user's part of their traces. Not by `warn`, which is
+  # silent if the user's code has turned off warnings.
   def report(problem)
     trace = (problem.backtrace || []).reject { |line| line.start_with?(__FILE__) }
     lines = ["#{trace.first || 'main'}: #{problem.message} (#{problem.class})",
@@ -202,7 +204,8 @@ module Whiskloop
     Dir.chdir(File.dirname(file))
     @own_folder = %r{(?<![\w./-])#{Regexp.escape(File.dirname(file))}/} unless File.dirname(file) == '/'
     ARGV.clear
-    # A name in the action's folder other than the file's: code under `if __FILE__ == $0` must not run.
+    # A name in the action's folder other than the file's: code under `if __FILE__ == $0` must not
+    # run.
     $PROGRAM_NAME = File.join(File.dirname(file), 'exec__.rb')
     Process.setproctitle(file)
     $LOAD_PATH.unshift(File.dirname(file))
@@ -231,7 +234,8 @@ module Whiskloop
     @cancelled[Integer(line[7..])] = true
   end
 
-  # Read the available input without waiting. Returns whether nobody waits for the running activation.
+  # Read the available input without waiting. Returns whether nobody waits for the running
+  # activation.
   def cancelled?
     while @ahead.size < AHEAD_MAX && IO.select([@lines], nil, nil, 0)
       text = @unfinished << @lines.readpartial(READ_BYTES)
@@ -264,8 +268,8 @@ module Whiskloop
     end
   end
 
-  # Send an Enumerator's parts to the proxy at once; in a shell keep them for a list. When the client leaves,
-  # the enumerator's `ensure` runs.
+  # Send an Enumerator's parts to the proxy at once; in a shell keep them for a list. When the
+  # client leaves, the enumerator's `ensure` runs.
   def take_parts(enumerator)
     list = []
     n_kept = 0
@@ -283,7 +287,8 @@ module Whiskloop
         end
       end
     end
-    # The value of the block of Enumerator.new, if it is a Hash. Those of each_slice and the like return the receiver.
+    # The value of the block of Enumerator.new, if it is a Hash. Those of each_slice and the like
+    # return the receiver.
     return to_json_line(result) if result.is_a?(Hash)
 
     @sends_parts ? '+' : "[#{list.join(',')}]"
@@ -333,7 +338,8 @@ module Whiskloop
     end
   end
 
-  # A child that only forks must not hold our pipes open, because the proxy learns of our death from their end.
+  # A child that only forks must not hold our pipes open, because the proxy learns of our death from
+  # their end.
   module Forks
     def _fork
       super.tap { |pid| Whiskloop.forget if pid.zero? }

@@ -3,11 +3,11 @@
 # launcher.sh FILE [MAIN] - keep a shell function loaded and answer one JSON line per activation.
 #
 # Lines come in on descriptor 0 and answers leave on descriptor 1; ../README.md has the protocol.
-# The function gets the argument's JSON as $1 and calls the functions below "for the function". JSON is
-# split by the shell's own word splitting, which takes linear time. No other program is started.
+# The function gets the argument's JSON as $1 and calls the functions below "for the function". JSON
+# is split by the shell's own word splitting, which takes linear time. No other program is started.
 #
-# A file that begins with #! and has no function MAIN is a plain script. We exec it, and it reads its
-# lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
+# A file that begins with #! and has no function MAIN is a plain script. We exec it, and it reads
+# its lines itself. It answers on descriptor 1, or on 3 if its text has ">&3".
 
 LAUNCHER_PIPELINE=64 # lines that may be written ahead of the answers
 
@@ -19,10 +19,11 @@ LAUNCHER_PLATFORM+='|api_host|api_key|traceparent|tracestate|'
 LAUNCHER_OTHERS_MAX=256 # most other keys shown, as in every language
 LAUNCHER_KEY_MAX=1024   # bytes
 
-# Split the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: decoded names, and values as
-# JSON. Store only the member called $2, or without $2 the value and the metadata to show. Returns 1 if
-# $1 is not an object. Split at quotes, every second piece is inside a string, so brackets are counted in
-# the others only. Cutting out a value takes time in proportion to the whole text, so do it for few.
+# Split the object $1 into the arrays LAUNCHER_NAMES and LAUNCHER_VALUES: decoded names, and values
+# as JSON. Store only the member called $2, or without $2 the value and the metadata to show.
+# Returns 1 if $1 is not an object. Split at quotes, every second piece is inside a string, so
+# brackets are counted in the others only. Cutting out a value takes time in proportion to the whole
+# text, so do it for few.
 launcher_members() {
     local - LC_ALL=C IFS='"' text=$1 part opens closes tail
     local -i depth=0 at=0 from=-1 n=0 others=0
@@ -139,8 +140,8 @@ launcher_utf8() {
     printf -v REPLY "$bytes"
 }
 
-# Put into REPLY what the inside of a JSON string stands for. A NUL is left out, because no variable can
-# hold it. Half a surrogate pair becomes the replacement character.
+# Put into REPLY what the inside of a JSON string stands for. A NUL is left out, because no variable
+# can hold it. Half a surrogate pair becomes the replacement character.
 launcher_unescape() {
     # shellcheck disable=SC2141 # a backslash is meant
     local - LC_ALL=C IFS=\\ out part
@@ -218,16 +219,16 @@ launcher_variable() {
 
 # ---- for the function ----
 
-# answer JSON: set the activation's answer. The last call counts; without one the answer is {}. Newlines
-# become blanks: in valid JSON they are never inside a string.
+# answer JSON: set the activation's answer. The last call counts; without one the answer is {}.
+# Newlines become blanks: in valid JSON they are never inside a string.
 answer() {
     { local - && set +kx; } 2>/dev/null
     LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
 }
 
-# part JSON: send a part of the answer at once. In a shell, where there is no proxy, the parts become the
-# answer, as a list, if there is no other answer. It fails once the client has left, and the part is then
-# dropped. A subshell cannot see that the client has left.
+# part JSON: send a part of the answer at once. In a shell, where there is no proxy, the parts
+# become the answer, as a list, if there is no other answer. It fails once the client has left, and
+# the part is then dropped. A subshell cannot see that the client has left.
 part() {
     { local - && set +kx; } 2>/dev/null
     local text=${1//[$'\n\r']/ }
@@ -379,8 +380,8 @@ launcher_show() {
     done
 }
 
-# Put the function that the member "method" names into LAUNCHER_FUNCTION, and take the member out of the
-# metadata. Returns 1 if no function has that name.
+# Put the function that the member "method" names into LAUNCHER_FUNCTION, and take the member out of
+# the metadata. Returns 1 if no function has that name.
 launcher_choose() {
     local -i i
 
@@ -403,9 +404,9 @@ launcher_put_options_away() {
     [[ -z $LAUNCHER_OPTIONS ]] || set +"$LAUNCHER_OPTIONS"
 }
 
-# Call the function of an action that has set "set -e". Before "||" bash ignores that option. Elsewhere a
-# failing command would end the launcher. So an ERR trap returns from the function, and from each function
-# that it calls.
+# Call the function of an action that has set "set -e". Before "||" bash ignores that option.
+# Elsewhere a failing command would end the launcher. So an ERR trap returns from the function, and
+# from each function that it calls.
 launcher_call_errexit() {
     trap '{
         LAUNCHER_STATUS=$?
@@ -425,8 +426,8 @@ launcher_call_errexit() {
     { LAUNCHER_STATUS=$?; set +eE; trap - ERR; } 2>/dev/null
 }
 
-# Process one line, and put its answer into LAUNCHER_ANSWER. The function runs with our descriptors closed,
-# so that no program inherits them.
+# Process one line, and put its answer into LAUNCHER_ANSWER. The function runs with our descriptors
+# closed, so that no program inherits them.
 launcher_activate() {
     # No local variables: the function's own variables may have any name.
     LAUNCHER_STATUS=0 LAUNCHER_FUNCTION=${LAUNCHER_MAIN%%,*}
@@ -503,7 +504,8 @@ if [[ $LAUNCHER_FILE == */* ]]; then
 fi
 IFS= read -r -d '' LAUNCHER_TEXT <"$LAUNCHER_FILE" # ignore its status: it is 1, because there is no NUL
 if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
-    # In ActionLoop 3 carries the answers and 1 is log. Here it is the other way round, so swap them.
+    # In ActionLoop 3 carries the answers and 1 is log. Here it is the other way round, so swap
+    # them.
     if [[ $LAUNCHER_TEXT == *'>&3'* ]] && { : >&3; } 2>/dev/null; then
         exec 4>&1 1>&3 3>&4 4>&-
     fi
@@ -512,7 +514,8 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     exec "$LAUNCHER_FILE" || launcher_tell_line_ends
     exit 1
 fi
-# If the function calls part, our lines and answers must stay open, also for programs that it starts.
+# If the function calls part, our lines and answers must stay open, also for programs that it
+# starts.
 LAUNCHER_SENDS=
 [[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT

@@ -204,7 +204,7 @@ def test_with_an_invoker_an_action_may_use_all_of_its_limit(proxy):
     one.started("import os, time\ndef main(args):\n"
                 "    time.sleep(int(os.environ['__OW_DEADLINE']) / 1000 - time.time())\n"
                 "    return {'slept': True}\n")
-    # An answer that leaves right at the limit may come too late on a busy machine, but not each time.
+    # An answer that leaves right at the limit may come too late on a busy machine, not always.
     wait_until(lambda: (reply := one.run({}, deadline=soon(1000))).status == 200 and
                reply.json == {"slept": True}, "an answer at the limit")
 

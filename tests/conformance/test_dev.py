@@ -957,7 +957,7 @@ def test_each_activation_is_a_line_with_its_log_beneath(dev, hello):
     server = dev(hello)
     server.wait_for("ready", 1)
     server.run()
-    # One that takes long, as on a busy machine, has a line while it runs, and then its id at its log.
+    # One that takes long, as on a busy machine, has a line while it runs, and its id at its log.
     with_its_log = r"  (ok  .*|running)\n(  (\w{6} )?(err \| to err|out \| to out)\n){2}"
     whisk.wait_until(lambda: re.search(with_its_log, server.out()), "the log")
     assert "version 1 ready in" in server.out()

@@ -211,7 +211,8 @@ def notes_in(one):
     return [line for path in one.folder.rglob("notes") for line in path.read_text().split()]
 
 
-# The others' lines are read together once "blocks" lets go: so some stand behind the fork, ready to begin.
+# The others' lines are read together once "blocks" lets go: so some stand behind the fork, ready to
+# begin.
 FORKS = NOTES + """
 async def main(args):
     note("begun-%s" % args["n"])

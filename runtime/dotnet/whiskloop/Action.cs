@@ -81,8 +81,8 @@ namespace Whiskloop
             }
         }
 
-        // One method, or several: "Type::predict,train". A name without "::" is a method of the type
-        // before it.
+        // One method, or several: "Type::predict,train". A name without "::" is a method of the
+        // type before it.
         internal static List<Action> All(string folder, string main)
         {
             List<Action> all = new List<Action>();
@@ -151,7 +151,7 @@ namespace Whiskloop
                 ? parts.End() : Values.Tell(result);
         }
 
-        // Load the assembly. Find its dependencies by its .deps.json, else in its folder and in lib/.
+        // Load the assembly. Find its dependencies by its .deps.json, else beside it and in lib/.
         private static Assembly Load(string file)
         {
             AssemblyDependencyResolver beside = Resolver(file);

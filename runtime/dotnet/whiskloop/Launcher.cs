@@ -1,7 +1,7 @@
 // Launcher - loads an action once, then answers lines: runtime/README.md, The line protocol.
 //
 // Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3. launch.sh arranges
-// that, because .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK since 6 compiles it.
+// that, because .NET cannot. C# 7.3 and .NET's own libraries only, so that any SDK from 6 on can.
 
 using System;
 using System.Collections.Generic;
@@ -79,7 +79,7 @@ namespace Whiskloop
             return 0;
         }
 
-        // A descriptor that we were started with. Programs that the action starts do not inherit it.
+        // A descriptor that we were started with. Children of the action do not inherit it.
         private static Stream Own(int descriptor, FileAccess access)
         {
             if (Control(descriptor, SetFlags, CloseOnExec) < 0)
@@ -213,7 +213,7 @@ namespace Whiskloop
             }
             catch (Exception)
             {
-                // The action has closed stderr, or the fault cannot be printed. The answer still has it.
+                // stderr is closed, or the fault cannot be printed. The answer still has it.
             }
             try
             {

@@ -22,9 +22,9 @@ import java.util.stream.Stream;
 /**
  * The user's class, found by the main of the /init: "Class", "package.Class" or "Class#method".
  *
- * <p>The method is public static and named main unless the /init names another. It takes a JsonObject,
- * a JsonArray (two methods may take both kinds) or a JsonElement, and optionally a Consumer that
- * takes parts of the answer.
+ * <p>The method is public static and named main unless the /init names another. It takes a
+ * JsonObject, a JsonArray (two methods may take both kinds) or a JsonElement, and optionally a
+ * Consumer that takes parts of the answer.
  */
 final class Action {
     static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
@@ -41,7 +41,10 @@ final class Action {
         className = hash >= 0 ? main.substring(0, hash) : main;
     }
 
-    /** Whether a Mac added the file to its zip: then it is no source, class or jar, whatever its name. */
+    /**
+     * Whether a Mac added the file to its zip: then it is no source, class or jar, whatever its
+     * name.
+     */
     static boolean isOfMac(Path path) {
         return path.startsWith("__MACOSX") || path.getFileName().toString().startsWith("._");
     }
@@ -103,8 +106,8 @@ final class Action {
     }
 
     /**
-     * One method, or several: "Class", "Class#predict,train". In a list, a name without "#" is a method
-     * of the class before it.
+     * One method, or several: "Class", "Class#predict,train". In a list, a name without "#" is a
+     * method of the class before it.
      */
     static List<Action> all(Path folder, String main) throws IOException {
         List<Action> all = new ArrayList<>();

@@ -80,7 +80,8 @@ final class Compile {
                 action.find(false);
             }
         } catch (ReflectiveOperationException | LinkageError e) {
-            // The tests of Apache's Java runtime want these words, in the reply to a client that named the class.
+            // The tests of Apache's Java runtime want these words, in the reply to a client that
+            // named the class.
             System.err.println("Exception in thread \"main\" " + e + (isNamed ? "" : choice(folder)));
             System.exit(isNamed ? FOR_CLIENT : 1);
         }
@@ -129,7 +130,10 @@ final class Compile {
         Files.move(path, target);
     }
 
-    /** Whether this is a jar with a class for each source: its sources may need more to compile than is there. */
+    /**
+     * Whether this is a jar with a class for each source: its sources may need more to compile than
+     * is there.
+     */
     private static boolean isBuiltJar(Path folder, List<Path> sources) {
         return Files.isRegularFile(folder.resolve("META-INF/MANIFEST.MF")) && sources.stream().allMatch((path) -> {
             String name = path.getFileName().toString().replace(".java", ".class");
@@ -213,7 +217,9 @@ final class Compile {
         return names;
     }
 
-    /** A hint: the classes to choose from if there are several, or the classes if none has a main. */
+    /**
+     * A hint: the classes to choose from if there are several, or the classes if none has a main.
+     */
     private static String choice(Path folder) throws IOException {
         List<String> names = named(folder, "");
         List<String> all = topLevel(folder);

@@ -141,7 +141,10 @@ final class Launcher {
         return error.toString();
     }
 
-    /** What the action threw is told by its message, as in Apache's runtime; what we threw, by its class too. */
+    /**
+     * What the action threw is told by its message, as in Apache's runtime; what we threw, by its
+     * class too.
+     */
     private static String failure(Throwable thrown) {
         Throwable cause = Action.cause(thrown);
 
@@ -342,9 +345,9 @@ final class Launcher {
     // ---- System.exit() ----
 
     /**
-     * The tests of Apache's Java runtime want an answer when an action calls System.exit(). This sends
-     * one, and the process ends all the same: the next activation gets a new process. A signal also
-     * runs this hook, but then nobody has called System.exit().
+     * The tests of Apache's Java runtime want an answer when an action calls System.exit(). This
+     * sends one, and the process ends all the same: the next activation gets a new process. A
+     * signal also runs this hook, but then nobody has called System.exit().
      */
     private void explainExit() {
         boolean called = Thread.getAllStackTraces().values().stream().flatMap(Arrays::stream)
