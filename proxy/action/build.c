@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,27 +78,16 @@ static void set_dir(struct build *build, const char *part)
     build->dir = store_path(build->opts->store, build->version, part);
 }
 
-/* Call when the build has failed: whether the kernel killed a process of it for lack of memory. */
-static bool lacked_memory(const struct build *build)
-{
-    struct oom *oom = build->opts->oom;
-
-    return oom != NULL && oom_claim(oom, loop_now_ms(build->loop));
-}
-
 /* Whether the compiler failed by SIGKILL, or perhaps because one of its processes did: compilers
  * and shells then write "Killed", "killed" or "SIGKILL". */
 static bool was_killed(const struct compile *compile)
 {
-    int status = compile->helper.wait_status;
-    const struct buf *said = &compile->helper.said;
-    size_t n = buf_len(said);
+    const struct helper *helper = &compile->helper;
+    size_t n = buf_len(&helper->said);
 
-    if (compile->helper.overdue)
-        return false;
-    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
-           (n > 0 && (memmem(buf_at(said), n, "illed", 5) != NULL ||
-                      memmem(buf_at(said), n, "SIGKILL", 7) != NULL));
+    return helper_was_killed(helper) || (!helper->overdue && n > 0 &&
+                                         (memmem(buf_at(&helper->said), n, "illed", 5) != NULL ||
+                                          memmem(buf_at(&helper->said), n, "SIGKILL", 7) != NULL));
 }
 
 /* Add to the compiler's message that it lacked memory. */
@@ -182,7 +170,7 @@ static void on_compiled(struct compile *compile)
     assert(build->runtime != NULL);
     if (compile->failed) {
         compile_explain(compile, &build->why);
-        if (was_killed(compile) && lacked_memory(build))
+        if (was_killed(compile) && oom_claim(build->opts->oom, loop_now_ms(build->loop)))
             say_lacked_memory(build, &build->why);
         build->tells_client = WIFEXITED(compile->helper.wait_status) &&
                               WEXITSTATUS(compile->helper.wait_status) == COMPILE_TELLS_CLIENT;
@@ -296,7 +284,7 @@ static void on_staged(struct stage *stage)
     int result;
 
     if (stage->failed) {
-        if (stage->killed && lacked_memory(build))
+        if (stage->killed && oom_claim(build->opts->oom, loop_now_ms(build->loop)))
             (void)err_set(&stage->err, ERR_SYSTEM, 0,
                           "the kernel killed the process that unpacks for lack of memory: give the "
                           "container more");

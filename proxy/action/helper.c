@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -160,6 +161,13 @@ int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_
     loop_watch_read(&helper->pipe, on_said);
     loop_timer_set(loop, &helper->late, deadline_at_ms);
     return 0;
+}
+
+bool helper_was_killed(const struct helper *helper)
+{
+    int status = helper->wait_status;
+
+    return !helper->overdue && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 void helper_cancel(struct helper *helper)

@@ -52,6 +52,8 @@ void helper_init(struct helper *helper, helper_run_fn *run, helper_done_fn *done
  * verb for the error text, such as "compile". deadline_at_ms: in the time of loop_now_ms(). */
 int helper_start(struct helper *helper, struct loop *loop, uint64_t deadline_at_ms,
                  const char *what, struct err *err);
+/* After `done`: whether SIGKILL ended the child, and not because of the deadline. */
+bool helper_was_killed(const struct helper *helper);
 /* Kill the child and its descendants if they still run, and free all members. `done` will not be
  * called. May be called repeatedly. */
 void helper_cancel(struct helper *helper);

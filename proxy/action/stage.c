@@ -145,7 +145,7 @@ static void explain(struct stage *stage)
     assert(stage->failed);
     if (take_report(stage))
         return;
-    stage->killed = !stage->helper.overdue && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    stage->killed = helper_was_killed(&stage->helper);
     if (stage->helper.overdue)
         (void)err_set(&stage->err, ERR_LIMIT, 0,
                       "unpacking took longer than %" PRIu64 " ms (--init-timeout)",

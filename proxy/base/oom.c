@@ -23,13 +23,14 @@ void oom_open(struct oom *oom, const char *root)
 
 bool oom_claim(struct oom *oom, uint64_t now_ms)
 {
-    uint64_t n_kills;
-    bool known = oom->known;
-    uint64_t n_before = oom->n_seen;
+    uint64_t n_kills, n_before;
+    bool known;
 
-    assert(known || oom->n_unclaimed == 0);
-    if (!read_kills(oom, &n_kills))
+    if (oom == NULL || !read_kills(oom, &n_kills))
         return false;
+    known = oom->known;
+    n_before = oom->n_seen;
+    assert(known || oom->n_unclaimed == 0);
     oom->known = true;
     oom->n_seen = n_kills;
     if (now_ms - oom->seen_at_ms > OOM_CLAIM_MS)

@@ -29,7 +29,7 @@ void oom_open(struct oom *oom, const char *root);
  * Call when a process of ours died of SIGKILL or a compiler failed. Returns whether a kill for lack
  * of memory is the reason. For each kill that the kernel counted, one call within OOM_CLAIM_MS
  * returns true. A kill without such a call was that of another process, which the action had
- * started. now_ms: loop time.
+ * started. now_ms: loop time. oom may be NULL: then no kill is recognized.
  */
 bool oom_claim(struct oom *oom, uint64_t now_ms);
 

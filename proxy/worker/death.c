@@ -63,7 +63,7 @@ enum death death_of(int wait_status, enum death told, bool killed, struct oom *o
         return told;
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == SHELL_SIGNAL + SIGKILL)
         signo = SIGKILL;
-    if (signo == SIGKILL && oom != NULL && oom_claim(oom, now_ms))
+    if (signo == SIGKILL && oom_claim(oom, now_ms))
         return DEATH_MEMORY;
     if (signo == SIGXCPU)
         return DEATH_CPU;
