@@ -82,8 +82,7 @@ bool line_drop(struct line *line)
 {
     bool was_skipping = line->skipping;
 
-    line_skip(line, buf_len(&line->buf));
-    line->skipping = false;
+    line_reset(line, SIZE_MAX);
     return was_skipping;
 }
 
