@@ -196,3 +196,11 @@ char *entry_zip_name(const void *zip, size_t n, size_t at)
         return NULL;
     return xstrndup(name, name_len);
 }
+
+void entry_make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}

@@ -30,3 +30,6 @@ bool entry_zip_is_dos(const void *zip, size_t n);
 /* The name in a local header of a zip, byte for byte. at: offset of the header. NULL: no header is
  * there, the name contains a NUL, or an extra field repeats the name in UTF-8. Caller frees. */
 char *entry_zip_name(const void *zip, size_t n, size_t at);
+/* Replace control characters in a text for people, which a hostile name may bring into it, by
+ * question marks. Bytes above ASCII stay. */
+void entry_make_printable(char *text);

@@ -197,7 +197,7 @@ static int drop(struct unpacking *u, const char *name, const char *target, struc
     line = xasprintf("archive entry \"" NAME_SHOWN "\" is left out: it is a link to \"" NAME_SHOWN
                      "\", which is not here\n",
                      name, target);
-    text_printable(line);
+    entry_make_printable(line);
     line[strlen(line) - 1] = '\n';
     if (u->said != NULL)
         buf_add_text(u->said, line);
@@ -545,7 +545,7 @@ int unpack_archive(const char *dir, const void *bytes, size_t n, const struct un
     if (result < 0 && u.entries == 0)
         explain_packed(&u, err);
     if (result < 0)
-        text_printable(err->text);
+        entry_make_printable(err->text);
     close_archives(&u);
     return result;
 }

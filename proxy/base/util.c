@@ -85,14 +85,6 @@ bool text_has_word(const char *list, char separator, const char *word)
     }
 }
 
-void text_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-    }
-}
-
 const char *env_text(const char *name)
 {
     const char *value = getenv(name);

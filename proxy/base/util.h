@@ -85,9 +85,6 @@ char *xasprintf(const char *fmt, ...)
 
 /* Whether `word` is one of the words of `list`, with a separator between them. */
 bool text_has_word(const char *list, char separator, const char *word);
-/* Replace control characters, as a hostile file name may have them, by question marks. Bytes above
- * ASCII stay. */
-void text_printable(char *text);
 
 /* The value of an environment variable; NULL: it is not set, or it is empty. Apache's images set a
  * variable to the empty text to switch a feature off. */

@@ -33,7 +33,6 @@
 #define env_holds         whisk__env_holds
 #define env_text          whisk__env_text
 #define text_has_word     whisk__text_has_word
-#define text_printable    whisk__text_printable
 #define json_compact      whisk__json_compact
 #define json_equals       whisk__json_equals
 #define json_fault_say    whisk__json_fault_say
