@@ -507,9 +507,9 @@ function follow(object, names) {
     return bind(object, owner);
 }
 
-/* The same among a module's exports, where "main" may also be the export as a whole. */
-function followExport(whole, names) {
-    return follow(whole, names) || (names.join('.') === 'main' ? bind(whole) : undefined);
+/* "main" is also what a module exports as a whole. */
+function bindWhole(whole, names) {
+    return names.join('.') === 'main' ? bind(whole) : undefined;
 }
 
 /* The text of a function's second parameter; '' when it has none. */
@@ -584,14 +584,15 @@ function loadScript(file, list) {
     const whole = module.exports && module.exports.__esModule ? module.exports.default : undefined;
 
     return list.map((names, i) => follow(module.exports, names) || follow(module.found[i], names.slice(1)) ||
-        follow(globalThis, names) || (names.join('.') === 'main' ? bind(module.exports) : undefined) ||
-        followExport(whole, names) || follow(first, names));
+        follow(globalThis, names) || bindWhole(module.exports, names) ||
+        follow(whole, names) || bindWhole(whole, names) || follow(first, names));
 }
 
 async function loadModule(file, list) {
     const exported = await import(pathToFileURL(file));
 
-    return list.map((names) => follow(exported, names) || followExport(exported.default, names));
+    return list.map((names) => follow(exported, names) || follow(exported.default, names) ||
+        bindWhole(exported.default, names));
 }
 
 /* The functions that a file seems to define, for a user who has misspelt one. */
