@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import sys
+import textwrap
 
 import compare
 import plots
@@ -21,6 +22,7 @@ from servers import Trouble
 
 README_START = "<!-- benchmarks: made by scripts/bench.sh --report --keep docs -->"
 README_END = "<!-- /benchmarks -->"
+MARKDOWN_COLUMNS = 130
 N_KEPT_SAMPLES = 20  # of each figure, in the file that is kept: --compare needs those of rounds
 
 
@@ -118,16 +120,22 @@ def markdown_table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def filled(sentence):
+    """The sentences of a section in lines, as pages in Markdown have them."""
+    return textwrap.fill(sentence, MARKDOWN_COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
 def markdown(run, made, pictures):
     """docs/benchmarks.md"""
     parts = ["# Benchmarks\n\n"
              "Made by `scripts/bench.sh --report --keep docs` in one run; not edited by "
-             "hand. `benchmarks.json` is what `scripts/bench.sh --compare` takes of it.\nWhat the figures mean, and how little a small virtual "
-             "machine can say: [tests/bench/README.md](../tests/bench/README.md).\n\n"
+             "hand. `benchmarks.json` is what `scripts/bench.sh --compare` takes of it.\n"
+             "What the figures mean, and how little a small virtual machine can say: "
+             "[tests/bench/README.md](../tests/bench/README.md).\n\n"
              + markdown_table(["", "this run"], [[name, text] for name, text in
                                                  sections.facts(run)])]
     for section in made:
-        parts.append(f"## {section.title}\n\n{section.sentence}\n\n"
+        parts.append(f"## {section.title}\n\n{filled(section.sentence)}\n\n"
                      f"![{section.title}]({pictures}/{section.key}.svg)\n\n"
                      f"{markdown_table(section.head, section.rows)}\n\n"
                      f"`scripts/bench.sh --report --only {section.part}`, which runs among others\n"
@@ -142,7 +150,7 @@ def readme_block(run, made, folder):
     """What README.md shows of it: the table of JMeter, and where the rest is."""
     old = {section.key: section for section in made}["oldway"]
     date = run.document["date"].partition("T")[0]
-    return (f"{README_START}\n{old.sentence}\n\n{markdown_table(old.head, old.rows)}\n\n"
+    return (f"{README_START}\n{filled(old.sentence)}\n\n{markdown_table(old.head, old.rows)}\n\n"
             f"Measured on {date} on {run.document['machine']['n_processors']} processors by "
             f"`scripts/jmeter.sh`. [{folder}/benchmarks.md]({folder}/benchmarks.md) has throughput, "
             f"latency, cold starts and memory, by `scripts/bench.sh --report`.\n{README_END}")
