@@ -270,6 +270,9 @@ static inline const uint8_t *check_after(struct check *c, const uint8_t *at, enu
     at = skip_space(at, c->end);
     if (at < c->end && *at == ',') {
         *next = object ? NEXT_KEY : NEXT_VALUE;
+        /* After a number another one is likely. */
+        if (!object && (uint8_t)(at[-1] - '0') < 10)
+            return scan_numbers(at + 1, c->end);
         return at + 1;
     }
     if (at == c->end || *at != (object ? '}' : ']'))

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -157,6 +158,50 @@ static void a_control_byte_is_found_at_any_place_of_a_string_of_any_length(void 
             text[at] = 'a';
         }
     }
+}
+
+/* Write an element of a list, most often a number. */
+static void random_element(char *text, size_t size, unsigned *seed)
+{
+    static const char *const before[] = {"", "", "", "-", " ", " -"};
+    const char *sign = before[(unsigned)rand_r(seed) % ARRAY_LEN(before)];
+    unsigned number = (unsigned)rand_r(seed);
+    char fraction[16] = "";
+
+    number >>= (unsigned)rand_r(seed) % 24;
+    if ((unsigned)rand_r(seed) % 2 == 0)
+        (void)snprintf(fraction, sizeof(fraction), ".%u", (unsigned)rand_r(seed));
+    (void)snprintf(text, size, "%s%u%s", sign, number, fraction);
+    if ((unsigned)rand_r(seed) % 16 == 0)
+        text[(unsigned)rand_r(seed) % strlen(text)] =
+            "0123456789.-+eE "[(unsigned)rand_r(seed) % 16];
+}
+
+/* Lists of numbers are checked in blocks. */
+static void an_element_of_a_list_is_checked_like_a_text_of_its_own(void **state)
+{
+    unsigned seed = 1;
+    size_t n_bad = 0;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        char list[512] = "[", element[32];
+        size_t n = 1, bad_at = 0;
+        struct json_fault fault;
+
+        for (unsigned count = 1 + (unsigned)rand_r(&seed) % 16; count > 0; count--) {
+            random_element(element, sizeof(element), &seed);
+            if (bad_at == 0 && json_check(element, strlen(element), &fault) == JSON_BAD)
+                bad_at = n + fault.at;
+            n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%c", element,
+                                  count > 1 ? ',' : ']');
+        }
+        n_bad += bad_at > 0;
+        if ((check_tight(list, n, &fault) == JSON_BAD) != (bad_at > 0) ||
+            (bad_at > 0 && fault.at != bad_at))
+            fail_msg("%s: bad at %zu, want %zu", list, fault.at, bad_at);
+    }
+    assert_in_range(n_bad, 1000, 19000); /* both kinds of list were tried */
 }
 
 static void a_nul_byte_is_not_the_end(void **state)
@@ -531,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_byte_order_mark_is_refused),
         cmocka_unit_test(no_raw_control_byte_may_stand_in_a_string),
         cmocka_unit_test(a_control_byte_is_found_at_any_place_of_a_string_of_any_length),
+        cmocka_unit_test(an_element_of_a_list_is_checked_like_a_text_of_its_own),
         cmocka_unit_test(a_nul_byte_is_not_the_end),
         cmocka_unit_test(an_empty_text_may_be_null),
         cmocka_unit_test(nesting_up_to_the_limit_passes),
