@@ -172,9 +172,8 @@ class Scratch {
     }
 
     addText(text) {
-        // A UTF-16 unit is at most three bytes of UTF-8. Counting them would take longer than
-        // writing a short text.
-        this.reserve(this.n + 3 * text.length <= this.bytes.length ? 0 : Buffer.byteLength(text));
+        // A UTF-16 unit is at most three bytes of UTF-8. Counting them takes longer than writing.
+        this.reserve(3 * text.length <= KEEP_BYTES ? 3 * text.length : Buffer.byteLength(text));
         this.n += this.bytes.write(text, this.n);
     }
 
