@@ -72,8 +72,11 @@ static bool has_read_probe(struct session *s)
     ssize_t n;
 
     assert(!window_is_fed(&s->window));
-    if (!stdin_pipe_narrow(&s->channel.in))
-        return true;
+    if (!stdin_pipe_narrow(&s->channel.in)) {
+        /* It has answered a line that it has not read to the end, and may answer the rest, too. */
+        s->spoiled |= !s->window.probing && stdin_pipe_unread(&s->channel.in) > 0;
+        return !s->spoiled;
+    }
     if (!s->window.probing) {
         if (!window_probe(&s->window, STDIN_PIPE_NARROW_BYTES, &part))
             return true;

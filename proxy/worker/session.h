@@ -99,7 +99,7 @@ struct session {
     bool ready;         /* the process said so, waited for input, or was idle for settle_ms */
     bool refused;       /* the ready line reports a failure, is malformed or came too late */
     bool ended;         /* the process closed its answer pipes, or does not read any more */
-    bool spoiled;       /* the process answered a line that was written only in part */
+    bool spoiled;       /* the process answered a line that was written or read only in part */
     bool dismissed;     /* the process was told to end: once it has no jobs, we ignore its lines */
     struct err refusal; /* if `refused`: what the ready line says; ERR_NONE: that line was late */
 

@@ -75,7 +75,7 @@ bool stdin_pipe_narrow(struct stdin_pipe *in)
     in->wide_bytes = fcntl(in->watch.fd, F_GETPIPE_SZ);
     in->narrow =
         in->wide_bytes > 0 && fcntl(in->watch.fd, F_SETPIPE_SZ, STDIN_PIPE_NARROW_BYTES) > 0;
-    in->cannot_narrow = !in->narrow;
+    in->cannot_narrow = !in->narrow && errno != EBUSY; /* EBUSY: too much is unread now */
     return in->narrow;
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 import counted
 from test_memory import limited  # noqa: F401  pylint: disable=unused-import
-from whisk import is_sanitized, soon
+from whisk import is_sanitized, soon, together
 from wire import hammer
 
 TARGETS = {target.name: target for target in counted.ALL}
@@ -193,3 +193,35 @@ def test_lines_too_many_are_nobodys_answer(proxy, compiled, n_workers, quiet):
     wrong = {key: answer for key, answer in answers.items()
              if answer != (200, b'{"id":"%x"}' % (key[0] * 1000 + key[1]))}
     assert not wrong
+
+
+# Takes each piece of a line for a whole one, as with any line that is longer than the buffer.
+READS_PIECES_C = r"""
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(void)
+{
+    static char line[4096];
+
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        const char *id = strstr(line, "\"id\":");
+
+        usleep(3000);
+        printf("{\"id\":%.*s}\n", id != NULL ? (int)strspn(id + 5, "0123456789") : 2, id != NULL ? id + 5 : "-1");
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("length", [6000, 20000, 60000, 200000])
+def test_a_line_answered_in_pieces_shifts_no_answer(proxy, compiled, length):
+    """Also where more of it is unread than a small pipe holds, which hides whether the program waits for input."""
+    one = proxy("--runtime", "native", "--workers", 1)
+    one.started(compiled(READS_PIECES_C))
+    for _ in range(10):
+        calls = [lambda n=n: one.run({"id": n, "text": "x" * (0 if n else length)}) for n in range(6)]
+        assert [(reply.status, reply.json) for reply in together(calls)] == [(200, {"id": n}) for n in range(6)]
