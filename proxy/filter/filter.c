@@ -270,7 +270,7 @@ static void announce(struct filter *filter, const char *why, const char *reason)
 {
     struct buf text = {0};
 
-    if (!filter->opts.announces)
+    if (!filter->opts.announces || filter->told)
         return;
     if (why == NULL) {
         buf_add_text(&text, "{\"ready\":true}");
@@ -324,5 +324,9 @@ size_t filter_n_running(const struct filter *filter)
 
 bool filter_is_done(const struct filter *filter)
 {
-    return filter->inlet.ended && filter->calls.n == 0;
+    /* the input may end before the action has loaded */
+    bool will_announce = filter->opts.announces && filter->pool == NULL && filter->why == NULL &&
+                         !filter->stopped && filter->outlet.err.kind == ERR_NONE;
+
+    return filter->inlet.ended && filter->calls.n == 0 && !will_announce;
 }

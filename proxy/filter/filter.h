@@ -64,5 +64,6 @@ void filter_fail(struct filter *filter, const char *why, const char *reason);
 
 /* How many jobs of the filter the pool has: queued and running. */
 size_t filter_n_running(const struct filter *filter);
-/* Whether the input has ended and all answers are written. */
+/* Whether the input has ended and all answers are written, also the line that opts.announces asks
+ * for. */
 bool filter_is_done(const struct filter *filter);

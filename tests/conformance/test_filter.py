@@ -52,6 +52,7 @@ int main(void)
 """
 ARGUMENT = {"name": "Test"}
 LATE = "The action exceeded its time limits of 500 milliseconds."
+FOREVER = "--drain-timeout=86400000"  # so a case fails if an end waits for the drain to run out
 
 
 class Program:
@@ -755,6 +756,25 @@ def test_the_announcement_of_a_failure_carries_its_reason_and_lines_are_answered
     assert answer["error"] == "cannot start action: " + said["error"]
     assert said["reason"].startswith(said["error"])
     assert 'File "bad.py", line 1' in said["reason"] and "SyntaxError" in said["reason"]
+
+
+@pytest.mark.parametrize("code, status", [("def main(args):\n    return args\n", 0), ("def main(:\n", 1)],
+                         ids=["loads", "fails"])
+def test_the_announcement_comes_also_if_the_input_has_ended_before(start, folder, code, status):
+    (folder / "a.py").write_text(code)
+    said, = start("pipe", "--announce", FOREVER, "a.py", stdin=subprocess.DEVNULL).answers(None, status)
+    assert said["ready"] is (status == 0)
+
+
+def test_SIGTERM_while_the_action_loads_lets_pipe_announce_and_end(start, folder, gate):
+    door = gate()
+    (folder / "a.py").write_text(f"open({door.path!r}).read()\ndef main(args):\n    return args\n")
+    one = start("pipe", "--announce", FOREVER, "--log-level=info", "a.py")
+    door.wait_reached()
+    one.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "main.signal" in one.err(), "the signal to be noticed")
+    door.release()
+    assert one.answers(None) == [{"ready": True}]
 
 
 @pytest.mark.parametrize("words", [("--help",), ("x", "-h"), ("--help", "x")], ids=" ".join)
