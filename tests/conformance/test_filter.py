@@ -517,6 +517,13 @@ def test_a_reader_that_leaves_ends_it_with_1(start, wishes):
     one.process.stdin.close()
 
 
+def test_a_reader_that_left_before_the_start_ends_it_with_0_if_the_input_is_empty(start, wishes):
+    reader, writer = os.pipe()
+    os.close(reader)
+    start("pipe", wishes, stdin=subprocess.DEVNULL, stdout=writer).ends(0)
+    os.close(writer)
+
+
 @pytest.mark.parametrize("words, closed, said", [
     ("invoke", "stdout", "stdout is closed"),
     ("pipe", "stdout", "stdout is closed"),
