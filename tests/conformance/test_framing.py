@@ -88,6 +88,8 @@ REFUSED = {
     "NUL in a name": (post(HOST_LINE, b"X\0: a", LENGTH), 400),
     "NUL in the target": (post(HOST_LINE, LENGTH, target=b"/run\0"), 400),
     "DEL in a value (9110 5.5)": (post(HOST_LINE, b"X: \x7f", LENGTH), 400),
+    "NUL in a long value (9110 5.5)": (post(HOST_LINE, b"X: " + 11 * b"y" + b"\0" + 12 * b"y", LENGTH), 400),
+    "DEL in a long value (9110 5.5)": (post(HOST_LINE, b"X: " + 11 * b"y" + b"\x7f" + 12 * b"y", LENGTH), 400),
     "beyond ASCII in a name": (post(HOST_LINE, b"X\xe9: a", LENGTH), 400),
     "beyond ASCII in the method": (b"P\xd6ST /run HTTP/1.1\r\n" + HOST + LENGTH + b"\r\n\r\n" + BODY, 400),
     "tab in the request line (3)": (b"POST\t/run HTTP/1.1\r\n" + HOST + LENGTH + b"\r\n\r\n" + BODY, 400),
