@@ -120,6 +120,9 @@ REFUSED = {
     "chunk size with an underscore": (chunked(b"1_8\r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
     "negative chunk size": (chunked(b"-1\r\n" + BODY), 400),
     "chunk size that is empty": (chunked(b"\r\n" + WHOLE), 400),
+    "only chunk size is empty": (chunked(b"\r\n\r\n"), 400),
+    "only chunk size is an extension": (chunked(b";x\r\n\r\n"), 400),
+    "last chunk size is empty": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n\r\n\r\n"), 400),
     "chunk size after a blank": (chunked(b" " + WHOLE), 400),
     "chunk size of all ones": (chunked(b"ffffffffffffffff\r\n" + BODY), 400),
     "chunk size of 16 zeros": (chunked(16 * b"0" + WHOLE), 400),
@@ -138,6 +141,8 @@ TAKEN = {
     "chunks, capital letters": post(HOST_LINE, b"TRANSFER-ENCODING: CHUNKED",
                                     body=CHUNK.upper() + b"\r\n" + BODY + b"\r\n000\r\n\r\n"),
     "one byte in a chunk": chunked(b"".join(b"1\r\n%c\r\n" % c for c in BODY) + b"0\r\n\r\n"),
+    "extension and trailer after many chunks": chunked(3000 * b"1\r\n \r\n" + CHUNK + b";a\r\n" + BODY +
+                                                       b"\r\n0\r\nX: y\r\n\r\n"),
     "extensions (7.1.1)": chunked(CHUNK + b' ;a=b;c="d e"\r\n' + BODY + b"\r\n0;x\r\n\r\n"),
     "trailers (7.1.2)": chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: y\r\nHost: z\r\n\r\n"),
     "absolute target (3.2.2)": post(HOST_LINE, LENGTH, target=b"http://127.0.0.1/run"),
