@@ -64,9 +64,9 @@ REFUSED = {
     "version that is none": (post(HOST_LINE, LENGTH, version=b"HTTP/1.x"), 400),
     "version 2.0 (9110 15.6.6)": (post(HOST_LINE, LENGTH, version=b"HTTP/2.0"), 505),
     "unknown expectation (9110 10.1.1)": (post(HOST_LINE, LENGTH, b"Expect: miracles"), 417),
-    "130 fields (6585 5)": (post(HOST_LINE, *[b"X-%d: y" % i for i in range(130)], LENGTH), 431),
+    "101 fields (6585 5)": (post(HOST_LINE, *[b"X-%d: y" % i for i in range(99)], LENGTH), 431),
     "a head of 70,000 bytes (6585 5)": (post(HOST_LINE, b"X: " + 70000 * b"y", LENGTH), 431),
-    "a target of 17,000 bytes": (post(HOST_LINE, LENGTH, target=b"/" + 17000 * b"x"), 414),
+    "a target of 16,385 bytes": (post(HOST_LINE, LENGTH, target=b"/run?".ljust(16385, b"x")), 414),
     "chunk size with a sign (7.1)": (chunked(b"+" + WHOLE), 400),
     "chunk size with 0x": (chunked(b"0x" + WHOLE), 400),
     "chunk size that is none": (chunked(b"xyz\r\n" + WHOLE), 400),
@@ -147,6 +147,7 @@ TAKEN = {
     "trailers (7.1.2)": chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: y\r\nHost: z\r\n\r\n"),
     "absolute target (3.2.2)": post(HOST_LINE, LENGTH, target=b"http://127.0.0.1/run"),
     "absolute target of another host (3.2.2)": post(b"Host: x", LENGTH, target=b"HTTP://y:80/run"),
+    "a target of 16,384 bytes": post(HOST_LINE, LENGTH, target=b"/run?".ljust(16384, b"x")),
     "target with a query": post(HOST_LINE, LENGTH, target=b"/run?a=b"),
     "empty host (3.2)": post(b"Host:", LENGTH),
     "empty line before (2.2)": b"\r\n" + post(HOST_LINE, LENGTH),
@@ -189,6 +190,18 @@ def test_refused(echo_proxy, pieces):
             assert rest_of(stream) == b"", name
     assert echo_proxy.run({"a": 1}).json == {"a": 1}
     echo_proxy.check_streams(1)  # one activation has run, the one of the line above
+
+
+@pytest.mark.parametrize("head", [b"POST /run", b"POST /run HTTP/1.1\r\nX: ",
+                                  b"POST /run HTTP/1.1\r\n" + 60 * (b"X: " + 1000 * b"y" + b"\r\n")],
+                         ids=["request line", "first field", "many fields"])
+def test_a_head_without_end_is_refused(echo_proxy, head):
+    """It is not kept until memory is full."""
+    with echo_proxy.connect() as stream:
+        stream.send(head)
+        stream.send((66000 - len(head)) * b"y")
+        assert stream.answer().status in (414, 431)
+        assert rest_of(stream) == b""
 
 
 @pytest.mark.parametrize("pieces", ["at once", "byte by byte"])
