@@ -52,6 +52,7 @@ static void processor_time_is_that_of_the_process(void **state)
 static void a_process_with_any_name_is_read_right(void **state)
 {
     struct usage usage = {0};
+    bool is_read;
     char letter;
     int ends[2];
     int status;
@@ -63,14 +64,16 @@ static void a_process_with_any_name_is_read_right(void **state)
     if (pid == 0) {
         auto_fd int fd = open("/proc/self/comm", O_WRONLY);
 
-        _exit(fd >= 0 && write(fd, "a) 9 9 (", 8) == 8 && write(ends[1], "x", 1) == 1 && pause());
+        _exit(fd >= 0 && write(fd, "a) 9 9 9 9 (", 12) == 12 && write(ends[1], "x", 1) == 1 &&
+              pause());
     }
     assert_int_equal(read(ends[0], &letter, 1), 1);
-    assert_true(usage_add(&usage, pid));
-    assert_true(usage.memory_bytes > 0);
-    assert_true(usage.cpu_us < 60000000);
+    is_read = usage_add(&usage, pid);
     (void)kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(is_read);
+    assert_true(usage.memory_bytes > 0);
+    assert_true(usage.cpu_us < 60000000);
     (void)close(ends[0]);
     (void)close(ends[1]);
 }
