@@ -491,6 +491,7 @@ static void escapes_are_undone(void **state)
         {"\"\\udc00\\ud800\"", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\"\\ud800\\ud800\\udc00\"", "\xef\xbf\xbd\xf0\x90\x80\x80"},
         {"\"\\ud800\\n\"", "\xef\xbf\xbd\n"},
+        {"\"\\ud800\\ue000\"", "\xef\xbf\xbd\xee\x80\x80"},
         {"\"\\udc00\\udc00\"", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\"\\ud840\\udc00\"", "\xf0\xa0\x80\x80"},
     };
