@@ -242,6 +242,22 @@ static void a_quota_is_a_bound_in_both_versions(void **state)
     assert_int_equal(cgroup_usable_cpus(f->folder.in), 1);
 }
 
+static void a_part_of_a_processor_counts_as_one(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned n;
+    } cases[] = {{"1000 100000\n", 1}, {"100000 100000\n", 1}, {"110000 100000\n", 2}};
+    struct fixture *f = *state;
+    unsigned all = cgroup_usable_cpus("/nowhere");
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        make(f, "0::/\n", MOUNT_V2("/"), "sys/fs/cgroup/x");
+        tree_write(f->folder.in, "sys/fs/cgroup/cpu.max", cases[i].text);
+        assert_int_equal(cgroup_usable_cpus(f->folder.in), cases[i].n < all ? cases[i].n : all);
+    }
+}
+
 static void what_is_no_quota_bounds_nothing(void **state)
 {
     static const char *const texts[] = {"max 100000\n", "", "x\n", "0 0\n", "-1 100000\n"};
@@ -314,6 +330,7 @@ int main(void)
         TEST(processors_are_never_more_than_the_affinity_allows),
         TEST(a_process_bound_to_one_processor_has_one),
         TEST(a_quota_is_a_bound_in_both_versions),
+        TEST(a_part_of_a_processor_counts_as_one),
         TEST(what_is_no_quota_bounds_nothing),
         TEST(the_bound_on_what_is_held_is_a_quarter_of_the_containers_memory),
         TEST(in_version_1_the_groups_above_bound_it_too),
