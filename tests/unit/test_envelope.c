@@ -545,10 +545,61 @@ static void fields_are_found_without_being_decoded(void **state)
     }
 }
 
+/* The name of the source file, read from this member "file". */
+static void assert_file(const char *json, const char *name)
+{
+    auto_free char *body = xasprintf("{\"value\":{\"code\":\"x\",\"file\":%s}}", json);
+    struct envelope envelope;
+    struct err err;
+
+    assert_int_equal(read_body(&envelope, body, &err), 0);
+    if (name == NULL)
+        assert_null(envelope.file);
+    else
+        assert_string_equal(envelope.file, name);
+    envelope_done(&envelope);
+}
+
 static void the_last_variable_of_a_name_wins(void **state)
 {
     (void)state;
     assert_env("{\"A\":1,\"AB\":2,\"A\":3}", "A=3\nAB=2\n");
+    assert_env("{\"A\":1,\"AB\":2,\"A\":3,\"A\":4,\"A\":5}", "A=5\nAB=2\n");
+}
+
+static void a_file_with_a_name_that_no_file_can_have_counts_as_missing(void **state)
+{
+    static const struct {
+        const char *json, *name;
+    } cases[] = {
+        {"\"a.py\"", "a.py"},
+        {"\"\\u00e9.py\"", "\xc3\xa9.py"},
+        {"\"a\\\"b\"", "a\"b"},
+        {"null", NULL},
+        {"1", NULL},
+        {"\"\"", NULL},
+        {"\"d/a\"", NULL},
+        {"\"a\\nb\"", NULL},
+        {"\"a\\u0000\"", NULL},
+        {"\"a\\u007f\"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_file(cases[i].json, cases[i].name);
+}
+
+static void a_file_with_a_longer_name_than_file_systems_take_counts_as_missing(void **state)
+{
+    auto_free char *name = xasprintf("%0257d", 0);
+    auto_free char *json = xasprintf("\"%s\"", name);
+
+    (void)state;
+    assert_file(json, NULL);
+    name[256] = '\0';
+    json[257] = '"';
+    json[258] = '\0';
+    assert_file(json, name);
 }
 
 static void an_empty_env_is_none(void **state)
@@ -668,6 +719,8 @@ int main(void)
         cmocka_unit_test(the_last_variable_of_a_name_wins),
         cmocka_unit_test(names_that_share_a_prefix_cost_about_what_others_of_their_size_do),
         cmocka_unit_test(fields_are_found_without_being_decoded),
+        cmocka_unit_test(a_file_with_a_name_that_no_file_can_have_counts_as_missing),
+        cmocka_unit_test(a_file_with_a_longer_name_than_file_systems_take_counts_as_missing),
         cmocka_unit_test(an_empty_env_is_none),
         cmocka_unit_test(names_that_no_variable_can_have_are_refused),
         cmocka_unit_test(a_value_with_nul_is_refused_with_its_name),
