@@ -93,6 +93,33 @@ static void a_file_behind_a_link_that_is_left_out_is_refused(void **state)
     }
 }
 
+static void a_name_that_begins_like_a_link_that_is_left_out_is_unpacked(void **state)
+{
+    struct fixture *f = *state;
+
+    pack_init(&f->pack, PACK_TAR);
+    pack_link(&f->pack, "lib", "/no/such/folder");
+    pack_file(&f->pack, "library", "text");
+    assert_unpacks(f);
+    assert_string_equal(folder_read(f->folder.in, "library"), "text");
+}
+
+static void a_link_that_is_left_out_is_told_in_one_printable_line(void **state)
+{
+    struct fixture *f = *state;
+    struct buf said = {0};
+
+    pack_init(&f->pack, PACK_TAR);
+    pack_link(&f->pack, "a\n\033[2Jb", "/no/such\nfolder");
+    pack_finish(&f->pack);
+    assert_int_equal(
+        unpack_archive(f->folder.in, f->pack.bytes, f->pack.n, &f->limits, &said, &f->err), 0);
+    buf_add(&said, "", 1);
+    assert_string_equal(buf_at(&said), "archive entry \"a??[2Jb\" is left out: it is a link to "
+                                       "\"/no/such?folder\", which is not here\n");
+    buf_done(&said);
+}
+
 static void a_file_through_a_link_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -342,6 +369,8 @@ int main(void)
         TEST(a_name_that_turns_back_inside_is_unpacked),
         TEST(a_link_to_nothing_outside_is_left_out_and_told),
         TEST(a_file_behind_a_link_that_is_left_out_is_refused),
+        TEST(a_name_that_begins_like_a_link_that_is_left_out_is_unpacked),
+        TEST(a_link_that_is_left_out_is_told_in_one_printable_line),
         TEST(a_file_through_a_link_is_refused),
         TEST(a_file_replaces_a_link_to_a_program_and_spares_the_program),
         TEST(a_hard_link_to_a_link_to_a_program_is_refused),
