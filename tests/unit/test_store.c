@@ -145,6 +145,28 @@ static void what_a_dead_proxy_left_is_removed_and_what_a_living_one_has_stays(vo
     assert_int_equal(unsetenv("TMPDIR"), 0);
 }
 
+static void what_another_users_proxy_left_stays(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *left = NULL;
+    auto_free char *lock = NULL;
+    struct stat st;
+
+    if (geteuid() != 0) {
+        print_message("skipped: only root may give a file away\n");
+        skip();
+    }
+    assert_int_equal(setenv("TMPDIR", f->folder.in, 1), 0);
+    left = left_by_a_dead_proxy(f);
+    lock = xasprintf("%s/.lock", left);
+    assert_int_equal(chown(lock, 47110815, 47110815), 0);
+    assert_int_equal(store_open(&f->store, NULL, &f->err), 0);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    assert_int_equal(stat(left, &st), 0);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
 static void a_given_base_stays_when_the_store_is_closed(void **state)
 {
     struct fixture *f = *state;
@@ -153,6 +175,20 @@ static void a_given_base_stays_when_the_store_is_closed(void **state)
     (void)stage_next(f);
     store_close(&f->store);
     assert_int_equal(folder_mode(f->folder.in, "1/src"), S_IFDIR | 0755);
+}
+
+static void a_base_that_we_made_goes_with_the_store_if_it_is_empty(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *dir = xasprintf("%s/a/b", f->folder.in);
+
+    assert_int_equal(store_open(&f->store, dir, &f->err), 0);
+    store_close(&f->store);
+    assert_int_equal(folder_mode(f->folder.in, "a/b"), 0);
+    assert_int_equal(mkdir(dir, 0755), 0); /* now it is another's */
+    assert_int_equal(store_open(&f->store, dir, &f->err), 0);
+    store_close(&f->store);
+    assert_int_equal(folder_mode(f->folder.in, "a/b"), S_IFDIR | 0755);
 }
 
 static void closing_zeroes_is_harmless(void **state)
@@ -370,6 +406,7 @@ int main(void)
         TEST(a_base_that_is_a_file_is_an_error),
         TEST(a_private_base_lies_in_tmpdir_and_goes_with_the_store),
         TEST(a_given_base_stays_when_the_store_is_closed),
+        TEST(a_base_that_we_made_goes_with_the_store_if_it_is_empty),
         TEST(closing_zeroes_is_harmless),
         TEST(versions_count_from_one),
         TEST(versions_go_on_after_the_highest_number_found),
@@ -386,6 +423,7 @@ int main(void)
         TEST(locked_folders_are_removed),
         TEST(a_folder_that_is_filled_all_the_time_does_not_keep_us),
         TEST(what_a_dead_proxy_left_is_removed_and_what_a_living_one_has_stays),
+        TEST(what_another_users_proxy_left_stays),
         TEST(removing_what_is_not_there_says_so),
     };
 
