@@ -271,3 +271,11 @@ def test_expect_continue_is_not_told_when_the_body_is_refused(echo_proxy):
         stream.send(post(HOST_LINE, b"Content-Length: 999999999", b"Expect: 100-continue", body=b""))
         assert stream.answer().status == 413
         assert rest_of(stream) == b""
+
+
+def test_a_head_request_that_is_refused_gets_no_body(echo_proxy):
+    """Its body would come, but is not read: the client expects the next reply behind the head."""
+    with echo_proxy.connect() as stream:
+        stream.send(b"HEAD /run HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        head, _, body = stream.file.read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 405 ") and body == b""
