@@ -253,6 +253,24 @@ def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
     assert running.result().status == 200
 
 
+def test_requests_sent_ahead_are_dropped_for_want_of_room(proxy, gate, folder):
+    """The one before them is answered, and its reply tells that the connection ends."""
+    held_back = gate()
+    one = Watched(proxy, folder, "--runtime", "python", "--held-max-bytes", 4 * MIB)
+    one.proxy.started("def main(args):\n    open(args['gate']).read() if args else None\n    return {}\n")
+    running = one.proxy.later(one.proxy.run, {"gate": held_back.path, "text": (4 * MIB - 8192) * "x"})
+    held_back.wait_reached()
+    with one.proxy.connect() as stream:
+        stream.send(500 * request_bytes("/run", b'{"value":{}}'))
+        wait_until(lambda: one.metrics()["whiskloop_requests_refused_total"].value() == 1,
+                   "what is sent ahead to be dropped")
+        held_back.release()
+        answer = stream.answer()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close"), answer
+        assert stream.file.read() == b""
+    assert running.result().status == 200
+
+
 # ---- what dead proxies leave ----
 
 def folders(place):
