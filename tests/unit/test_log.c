@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/sentinel.h"
 #include "base/util.h"
 
 #define LINE_MAX_BYTES 4096 /* newline included; see base/log.c */
@@ -249,6 +250,15 @@ static void text_is_quoted_where_it_could_be_misread(void **state)
 }
 
 /* ---- JSON ---- */
+
+static void a_value_that_holds_an_end_mark_ends_no_log(void **state)
+{
+    struct fixture *f = *state;
+
+    log_warn("a.b", log_text("x", SENTINEL), log_text("y", "text\n" SENTINEL "\n"));
+    assert_null(strstr(logged(f), SENTINEL));
+    assert_non_null(strstr(logged(f), "xxx_the_end_of_a_whisk_activation_xxx"));
+}
 
 static void a_line_of_json_keeps_the_types(void **state)
 {
@@ -531,6 +541,7 @@ int main(void)
         TEST(logging_leaves_errno_alone),
         TEST(a_line_of_text_tells_its_values),
         TEST(text_is_quoted_where_it_could_be_misread),
+        TEST(a_value_that_holds_an_end_mark_ends_no_log),
         TEST(a_line_of_json_keeps_the_types),
         TEST(any_byte_in_a_value_makes_valid_json),
         TEST(the_end_of_a_process_is_two_fields),
