@@ -200,8 +200,9 @@ static void an_entry_with_a_star_is_any_file_that_ends_so(void **state)
         const char *name;
         bool marks;
     } cases[] = {
-        {"Hello.deps.json", true}, {".deps.json", true},       {"deps.json", false},
-        {"x.deps.jso", false},     {"x.deps.json.old", false}, {"*.deps.jsonx", false},
+        {"Hello.deps.json", true},    {".deps.json", true},       {"deps.json", false},
+        {"x.deps.jso", false},        {"x.deps.json.old", false}, {"*.deps.jsonx", false},
+        {"._Hello.deps.json", false}, /* macOS puts it beside Hello.deps.json */
     };
     struct fixture *f = *state;
 
