@@ -121,7 +121,9 @@ def test_many_parts_take_no_memory(one):
         n = sum(piece.count(b"\n") for piece in iter(reply.chunk, b""))
     assert n == MANY + 1
     assert started.proxy.memory_kb("VmHWM") - before < GROWTH_MAX_KB
-    assert started.metrics()["whiskloop_parts_total"].value() == MANY
+    metrics = started.metrics()
+    assert metrics["whiskloop_parts_total"].value() == MANY
+    assert metrics["whiskloop_answer_bytes_total"].value() == len('{}{"ok":1}')
 
 
 def test_a_list_of_too_many_parts_is_refused(one, filtered):
