@@ -156,8 +156,8 @@ const struct command_word commands[] = {
      "whiskloop test hello", "-e --env-file main runtime timeout init-timeout"},
     {"invoke", COMMAND_INVOKE, true, true, "invoke FILE [ARGUMENT]",
      "run the action in FILE once, without HTTP: answer on stdout, log on stderr. ARGUMENT is a JSON "
-     "object, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or answered "
-     "with an error; 2 for a wrong call",
+     "object or array, @FILE or - for stdin; default {}. Exit status: 0; 1 if the action failed or "
+     "answered with an error; 2 for a wrong call",
      "whiskloop invoke hello.py '{\"name\":\"Mike\"}'",
      "-e --env-file -m main functions runtime parts any timeout init-timeout"},
     {"pipe", COMMAND_PIPE, false, false, "pipe [FILE]",

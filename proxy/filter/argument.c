@@ -66,7 +66,8 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
                            : "; want an object such as " EXAMPLE);
     }
     if (kind != JSON_OBJECT && kind != JSON_ARRAY && !job->takes_any_result)
-        return err_set(err, ERR_REQUEST, 0, "want a JSON object as the argument, such as " EXAMPLE);
+        return err_set(err, ERR_REQUEST, 0,
+                       "want a JSON object or array as the argument, such as " EXAMPLE);
     buf_add_text(&body, "{\"value\":");
     buf_add(&body, text, n);
     buf_add_text(&body, "}");

@@ -312,7 +312,7 @@ def test_a_load_that_takes_long_is_told(start, folder, command):
 @pytest.mark.parametrize("words, why", [
     (["invoke"], "invoke: FILE is missing"), (["invoke", "a", "{}", "b"], "one word too many"),
     (["invoke", "wishes.py", "{"], "invoke: the argument is no JSON: unexpected end of JSON input"),
-    (["invoke", "wishes.py", "3"], "want a JSON object as the argument"),
+    (["invoke", "wishes.py", "3"], "want a JSON object or array as the argument"),
     (["invoke", "wishes.py", "@none"], "cannot read the argument from none"),
     (["dev", "wishes.py", "--invoke", "{"], "whiskloop: --invoke: the argument is no JSON"),
     (["frob"], "frob: no such command"), (["pipe"], "this image carries no action"),

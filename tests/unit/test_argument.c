@@ -78,7 +78,7 @@ static void what_is_no_argument_is_refused_with_the_reason(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        assert_wrong(others[i], "want a JSON object as the argument, such as "
+        assert_wrong(others[i], "want a JSON object or array as the argument, such as "
                                 "{\"name\":\"Test\"}");
     assert_wrong("", "the argument is no JSON: unexpected end of JSON input, at byte 0; want an "
                      "object such as {\"name\":\"Test\"}");
