@@ -153,7 +153,8 @@ static void end_without_reader(struct filter *filter)
     uint64_t now_ms = loop_now_ms(filter->loop);
 
     take_lines(filter);
-    inlet_want(&filter->inlet, has_room(filter)); /* the reader may have left before the first read */
+    /* the reader may have left before the first read */
+    inlet_want(&filter->inlet, has_room(filter));
     if (filter->through_by_ms == 0)
         filter->through_by_ms = now_ms + THROUGH_MS;
     if (filter_is_done(filter))
