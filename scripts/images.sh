@@ -27,8 +27,8 @@ each holds is in build-images/sbom/NAME.spdx.json.
     --clean    delete build-images, and with it all images of an engine that the script ran itself
     -h         show this text
 
-A running docker is used, else one that the script starts for its own time, else podman with runc,
-else buildah; what those make stays in build-images, scripts/test-images.sh finds it there. The base
+A running docker is used, else one that the script starts for as long as it runs, else podman with
+runc, else buildah. What those three make stays in build-images, where scripts/test-images.sh finds it. The base
 is made from Debian's packages where debian:bookworm-slim is not here; one that is here is used.
 
 Environment: ENGINE (docker, podman or buildah), BASE (debian:bookworm-slim),
