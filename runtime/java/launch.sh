@@ -4,6 +4,9 @@
 #
 #     launch.sh CLASSPATH FOLDER MAIN
 #
+# The class path is CLASSPATH, then FOLDER and the jars in it and in FOLDER/lib. The action must be
+# on it: threads of Java's common pool look for classes nowhere else.
+#
 # Lines come on 4, answers leave on 3, and 0 is empty for the action. In a shell, where nobody waits
 # for a ready line, answers go to stdout. JAVA_OPTS holds more options for java.
 
@@ -11,7 +14,11 @@ exec 4<&0 </dev/null
 if [ -z "${__OW_WAIT_FOR_ACK:-}" ]; then
     exec 3>&1 1>&2
 fi
+path=$1:$2
+for jar in "$2"/*.jar "$2"/lib/*.jar; do
+    [ ! -f "$jar" ] || path=$path:$jar
+done
 # shellcheck disable=SC2086 # a list of options
 exec java -Xshare:auto -XX:+UseSerialGC -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError \
     -Dfile.encoding=UTF-8 --add-opens java.base/java.util=ALL-UNNAMED ${JAVA_OPTS:-} \
-    -cp "$1" whiskloop.Launcher "$2" "$3"
+    -cp "$path" whiskloop.Launcher "$3"

@@ -61,6 +61,37 @@ def test_the_method_of_a_request_chooses(proxy, row):
     assert one.run({"a": 1}, method="train").json == {"train": {"a": 1}}
 
 
+KEEPERS = {  # functions put and get of one file, with one variable between them
+    "python": "kept = {}\ndef put(args):\n    kept.update(args)\n    return {}\ndef get(args):\n    return kept\n",
+    "nodejs": "const kept = {};\nfunction put(args) { Object.assign(kept, args); }\nfunction get() { return kept; }\n",
+    "ruby": "$kept = {}\ndef put(args)\n    $kept.update(args)\n    {}\nend\ndef get(args) = $kept\n",
+    "php": "<?php\n$kept = [];\nfunction put($args) { $GLOBALS['kept'] = $args; return []; }\n"
+           "function get($args) { return $GLOBALS['kept']; }\n",
+    "perl": "our $kept = {};\nsub put { $kept = $_[0]; return {} }\nsub get { return $kept }\n1;\n",
+    "java": "import com.google.gson.JsonObject;\npublic class Main {\n"
+            "    static JsonObject kept = new JsonObject();\n"
+            "    public static JsonObject put(JsonObject args) { kept = args; return new JsonObject(); }\n"
+            "    public static JsonObject get(JsonObject args) { return kept; }\n}\n",
+    "dotnet": "using System.Collections.Generic;\nusing System.Text.Json;\npublic static class Program {\n"
+              "    static object kept = new { };\n"
+              "    public static object put(JsonElement args) { kept = args.Clone(); return new { }; }\n"
+              "    public static object get(JsonElement args) => kept;\n}\n",
+    "go": "package main\ntype object = map[string]interface{}\nvar kept = object{}\n"
+          "func Put(args object) object { kept = args; return object{} }\n"
+          "func Get(args object) object { return kept }\n",
+    "lua": "local kept = {}\nfunction put(args) kept = args return {} end\nfunction get(args) return kept end\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(KEEPERS))
+def test_the_functions_of_one_file_share_its_variables(proxy, name):
+    row = language(name)
+    one = proxy(*row.options, env=row.env)
+    one.started(KEEPERS[name], main="put,get")
+    assert one.run({"a": 1}, method="put").status == 200
+    assert one.run({}, method="get").json == {"a": 1}
+
+
 def test_one_function_takes_method_for_metadata(proxy, row):
     one = proxy(*row.options, env=row.env)
     one.started(CODES[row.name], main=ALONE.get(row.name, "train"))

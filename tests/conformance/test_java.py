@@ -189,6 +189,27 @@ def test_TJ2_the_class_loader_of_the_thread_is_the_actions(java):
     assert java.run({}).json == {"same": True, "word": "hello"}
 
 
+def test_the_class_loader_of_the_system_finds_the_actions_classes(java, classes):
+    """
+    As in Apache's runtime. Threads of the common pool, such as those of parallel streams, have no
+    other class loader.
+    """
+    made = classes({"beside/Beside.java": "package beside; public class Beside {}",
+                    "inlib/InLib.java": "package inlib; public class InLib {}"})
+    java.started(archives.zipped({
+        "Main.java": JAVA_MAIN + JAVA_ANSWER + """
+        ClassLoader loader = ClassLoader.getSystemClassLoader();
+        answer.addProperty("same", loader.loadClass("Main") == Main.class);
+        answer.addProperty("beside", loader.loadClass("beside.Beside").getName());
+        answer.addProperty("in lib", loader.loadClass("inlib.InLib").getName());
+        answer.addProperty("words", java.util.Collections.list(loader.getResources("word")).size());
+""" + JAVA_GIVE, "word": "hello",
+        "a jar.jar": archives.zipped({"beside/Beside.class": made["beside/Beside.class"]}),
+        "lib/b.jar": archives.zipped({"inlib/InLib.class": made["inlib/InLib.class"]})}))
+    assert java.run({}).json == {"same": True, "beside": "beside.Beside", "in lib": "inlib.InLib", "words": 1}
+    assert java.check_streams(1) == ("", "")
+
+
 def test_TJ2_arrays_have_a_method_of_their_own(java):
     """T-J2: array in and out, and objects still work after an array (L3)."""
     java.started("""import com.google.gson.*;

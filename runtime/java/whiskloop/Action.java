@@ -29,14 +29,14 @@ import java.util.stream.Stream;
 final class Action {
     static final Class<?>[] KINDS = {JsonObject.class, JsonArray.class, JsonElement.class};
 
-    final ClassLoader loader;
+    private final ClassLoader loader;
     final String className;
     final String methodName;
 
-    Action(Path folder, String main) throws IOException {
+    Action(ClassLoader loader, String main) {
         int hash = main.indexOf('#');
 
-        loader = new URLClassLoader(classPath(folder), Action.class.getClassLoader());
+        this.loader = loader;
         methodName = hash >= 0 && hash + 1 < main.length() ? main.substring(hash + 1) : "main";
         className = hash >= 0 ? main.substring(0, hash) : main;
     }
@@ -49,7 +49,7 @@ final class Action {
         return path.startsWith("__MACOSX") || path.getFileName().toString().startsWith("._");
     }
 
-    /** The folder itself, and the jars in it and in lib/. */
+    /** The jars in the folder and in its lib/. */
     static List<Path> jars(Path folder) throws IOException {
         List<Path> found = new ArrayList<>();
 
@@ -66,14 +66,18 @@ final class Action {
         return found;
     }
 
-    private static URL[] classPath(Path folder) throws IOException {
+    /**
+     * A look at what was just compiled. The class path of the launcher has the same folder and jars
+     * (launch.sh).
+     */
+    static ClassLoader loader(Path folder) throws IOException {
         List<URL> urls = new ArrayList<>();
 
         urls.add(url(folder));
         for (Path jar : jars(folder)) {
             urls.add(url(jar));
         }
-        return urls.toArray(new URL[0]);
+        return new URLClassLoader(urls.toArray(new URL[0]), Action.class.getClassLoader());
     }
 
     private static URL url(Path path) throws MalformedURLException {
@@ -109,11 +113,11 @@ final class Action {
      * One method, or several: "Class", "Class#predict,train". In a list, a name without "#" is a
      * method of the class before it.
      */
-    static List<Action> all(Path folder, String main) throws IOException {
+    static List<Action> all(ClassLoader loader, String main) {
         List<Action> all = new ArrayList<>();
 
         for (String name : names(main)) {
-            all.add(new Action(folder, name));
+            all.add(new Action(loader, name));
         }
         return all;
     }

@@ -76,7 +76,7 @@ final class Compile {
             main = only(folder, "#" + main.substring(0, main.indexOf(','))) + "#" + main;
         }
         try {
-            for (Action action : Action.all(folder, main)) {
+            for (Action action : Action.all(Action.loader(folder), main)) {
                 action.find(false);
             }
         } catch (ReflectiveOperationException | LinkageError e) {
@@ -182,13 +182,14 @@ final class Compile {
      * message, else the only one with a method of that name. method: "" or "#" and its name.
      */
     private static String only(Path folder, String method) throws IOException {
+        ClassLoader loader = Action.loader(folder);
         List<String> all = topLevel(folder);
         List<String> found = new ArrayList<>();
         List<String> named;
 
         for (String name : all) {
             try {
-                new Action(folder, name + method).find(false);
+                new Action(loader, name + method).find(false);
                 found.add(name);
             } catch (ReflectiveOperationException | LinkageError e) {
                 continue;
@@ -203,11 +204,12 @@ final class Compile {
 
     /** The top-level classes that have a method of that name. */
     private static List<String> named(Path folder, String method) throws IOException {
+        ClassLoader loader = Action.loader(folder);
         List<String> names = new ArrayList<>();
 
         for (String name : topLevel(folder)) {
             try {
-                if (new Action(folder, name + method).hasName()) {
+                if (new Action(loader, name + method).hasName()) {
                     names.add(name);
                 }
             } catch (ReflectiveOperationException | LinkageError e) {

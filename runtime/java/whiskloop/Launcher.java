@@ -17,7 +17,6 @@ import java.io.StringWriter;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -30,8 +29,8 @@ import java.util.concurrent.CancellationException;
 /**
  * Loads an action once, then answers lines: runtime/README.md, The line protocol.
  *
- * <p>Launcher FOLDER MAIN: activations come on descriptor 4, answers leave on 3. launch.sh arranges
- * that, because Java cannot.
+ * <p>Launcher MAIN: activations come on descriptor 4, answers leave on 3. launch.sh arranges that,
+ * because Java cannot. The action is on the class path.
  */
 final class Launcher {
     private static final String READY = "{\"ok\":true,\"pipeline\":64,\"parts\":true,\"control\":true}\n";
@@ -71,7 +70,6 @@ final class Launcher {
         this.lines = lines;
         this.answers = answers;
         this.sendsParts = sendsParts;
-        Thread.currentThread().setContextClassLoader(actions.get(0).loader);
         for (Action action : actions) {
             functions.put(action.methodName, new Function(action));
         }
@@ -89,7 +87,8 @@ final class Launcher {
             Launcher launcher;
 
             try {
-                launcher = new Launcher(Action.all(Path.of(args[0]), args[1]), new Lines(lines, waits), answers, waits);
+                launcher = new Launcher(Action.all(Launcher.class.getClassLoader(), args[0]),
+                        new Lines(lines, waits), answers, waits);
             } catch (ReflectiveOperationException | LinkageError e) {
                 e.printStackTrace();
                 flush();
