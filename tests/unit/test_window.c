@@ -2,6 +2,21 @@
 
 #include "window_fixture.h"
 
+/* Launchers count the lines that they get: "cancel 1" means the first line of this process. */
+static void lines_are_counted_anew_for_each_process(void **state)
+{
+    struct fixture *f = *state;
+
+    window_wrote(&f->window, 3 + 4 + 5 + 6);
+    for (unsigned i = 0; i < N_JOBS; i++)
+        (void)window_take(&f->window, f->jobs[i]);
+    assert_int_equal(f->jobs[3]->number, 4);
+    window_open(&f->window);
+    window_add(&f->window, f->jobs[2]);
+    window_wrote(&f->window, 5);
+    assert_int_equal(f->jobs[2]->number, 1);
+}
+
 static void an_empty_flight_has_nothing(void **state)
 {
     struct window window;
@@ -310,6 +325,7 @@ int main(void)
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
         FACT(the_next_has_not_begun_when_only_the_first_was_read_and_answered),
         FACT(what_was_written_last_is_told_from_what_somebody_else_wrote),
+        FACT(lines_are_counted_anew_for_each_process),
         FACT(nobody_is_late_one_before_the_deadline),
         FACT(time_by_turn_begins_with_the_turn),
         FACT(the_oldest_is_late_while_it_runs),
