@@ -226,6 +226,17 @@ static void a_tombstone_of_a_half_written_line_keeps_the_rest_of_its_bytes(void 
     assert_ptr_equal(f->window.unsent, f->jobs[2]);
 }
 
+static void a_tombstone_of_a_half_written_line_keeps_the_memory_that_contains_the_line(void **state)
+{
+    struct fixture *f = *state;
+
+    f->jobs[1]->block = f->jobs[1]->line;
+    window_wrote(&f->window, 3 + 2);
+    give_up(f, f->jobs[1]);
+    assert_null(f->jobs[1]->block); /* else the memory would be freed with the job */
+    assert_unwritten(&f->window, "x\nc2xx\nd3xxx\n");
+}
+
 static void a_tombstone_must_be_answered_within_a_time_that_begins_with_its_turn(void **state)
 {
     struct fixture *f = *state;
@@ -334,6 +345,7 @@ int main(void)
         FACT(a_late_job_in_the_pipe_leaves_a_tombstone_that_takes_its_answer),
         FACT(a_tombstone_counts_as_written_as_the_job_did),
         FACT(a_tombstone_of_a_half_written_line_keeps_the_rest_of_its_bytes),
+        FACT(a_tombstone_of_a_half_written_line_keeps_the_memory_that_contains_the_line),
         FACT(a_tombstone_must_be_answered_within_a_time_that_begins_with_its_turn),
         FACT(a_tombstone_past_its_time_behind_a_running_job_asks_for_no_look_at_once),
         FACT(several_late_ones_come_out_oldest_first),

@@ -156,6 +156,15 @@ static void the_rest_of_a_late_ones_line_still_leaves(void **state)
     assert_unwritten(&f->window, "1x]\n[3,c2xx]\n[4,d3xxx]\n");
 }
 
+static void the_rest_of_a_late_ones_line_leaves_even_if_its_number_was_cut(void **state)
+{
+    struct fixture *f = *state;
+
+    window_wrote(&f->window, 7 + 1);
+    give_up(f, f->jobs[1]);
+    assert_unwritten(&f->window, "2,b1x]\n[3,c2xx]\n[4,d3xxx]\n");
+}
+
 static void tombstones_alone_are_a_deserted_flight(void **state)
 {
     struct fixture *f = *state;
@@ -206,6 +215,7 @@ int main(void)
         FACT(a_tombstone_has_all_the_time),
         FACT(a_late_one_that_was_not_written_leaves_nothing),
         FACT(the_rest_of_a_late_ones_line_still_leaves),
+        FACT(the_rest_of_a_late_ones_line_leaves_even_if_its_number_was_cut),
         FACT(tombstones_alone_are_a_deserted_flight),
         FACT(time_by_turn_begins_for_all_at_once),
     };
