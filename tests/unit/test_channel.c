@@ -281,6 +281,7 @@ static void json_on_descriptor_1_is_log_while_nobody_waits(void **state)
     say(f, 1, "{\"a\":1}\n");
     assert_hears_nothing(f, WANT_NOTHING);
     assert_captured(&f->out, "{\"a\":1}\n");
+    assert_int_equal(f->channel.n_stale, 1);
 }
 
 static void descriptor_3_is_log_when_answers_come_on_1(void **state)
@@ -305,6 +306,19 @@ static void a_launcher_that_keeps_apart_may_answer_anything(void **state)
     say(f, 1, "\nno json\n");
     assert_hears(f, WANT_ANSWER, "");
     assert_hears(f, WANT_ANSWER, "no json");
+}
+
+/* It may be the result of another client. */
+static void what_such_a_launcher_answers_unasked_is_counted_and_not_logged(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_STDOUT);
+    f->channel.kept_apart = true;
+    say(f, 1, "{\"secret\":1}\n");
+    assert_hears_nothing(f, WANT_NOTHING);
+    assert_captured(&f->out, "");
+    assert_int_equal(f->channel.n_stale, 1);
 }
 
 static void descriptor_2_is_log(void **state)
@@ -381,6 +395,17 @@ static void after_the_first_line_nothing_is_an_announcement(void **state)
     assert_captured(&f->out, "{\"ok\":true}\n");
 }
 
+static void nor_is_anything_on_descriptor_3(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_FD3);
+    give(f, "in\n");
+    say(f, 3, "{\"ok\":true}\n");
+    assert_hears_nothing(f, WANT_NOTHING);
+    assert_int_equal(f->channel.n_stale, 1);
+}
+
 static void anything_on_descriptor_3_answers_the_question_for_ready(void **state)
 {
     struct fixture *f = *state;
@@ -439,6 +464,18 @@ static void an_answer_above_the_bound_is_told_on_descriptor_3_too(void **state)
     give(f, "in\n");
     say_long(f, 3, "{", ANSWER_MAX_BYTES, "}\n");
     assert_hears_too_long(f, WANT_ANSWER);
+}
+
+static void a_line_above_the_bound_that_nobody_waits_for_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_STDOUT);
+    f->channel.kept_apart = true;
+    say_long(f, 1, "{", ANSWER_MAX_BYTES, "}\n{\"a\":1}\n");
+    assert_hears_nothing(f, WANT_NOTHING);
+    say(f, 1, "{\"a\":2}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":2}");
 }
 
 static void an_answer_in_many_pieces_is_one(void **state)
@@ -538,17 +575,20 @@ int main(void)
         TEST(json_on_descriptor_1_is_log_while_nobody_waits),
         TEST(descriptor_3_is_log_when_answers_come_on_1),
         TEST(a_launcher_that_keeps_apart_may_answer_anything),
+        TEST(what_such_a_launcher_answers_unasked_is_counted_and_not_logged),
         TEST(descriptor_2_is_log),
         TEST(a_forged_sentinel_among_answers_is_altered),
         TEST(a_ready_line_is_handed_out_on_both_descriptors),
         TEST(an_announcement_is_heard_before_the_first_line_without_being_asked),
         TEST(other_json_is_no_announcement),
         TEST(after_the_first_line_nothing_is_an_announcement),
+        TEST(nor_is_anything_on_descriptor_3),
         TEST(anything_on_descriptor_3_answers_the_question_for_ready),
         TEST(answers_up_to_the_bound_are_handed_out),
         TEST(an_answer_above_the_bound_is_told),
         TEST(a_ready_line_above_the_bound_is_told),
         TEST(an_answer_above_the_bound_is_told_on_descriptor_3_too),
+        TEST(a_line_above_the_bound_that_nobody_waits_for_is_dropped),
         TEST(an_answer_in_many_pieces_is_one),
         TEST(a_long_log_line_among_answers_passes_whole),
         TEST(a_log_line_longer_than_any_answer_passes_whole),
