@@ -270,6 +270,23 @@ static void the_next_process_is_chosen_for_anew(void **state)
     assert_hears(f, WANT_ANSWER, "{\"a\":2}");
 }
 
+static void what_a_process_left_unfinished_is_no_part_of_the_next_ones_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_start(f, ANSWERS_FD3);
+    give(f, "in\n");
+    say(f, 3, "{\"half");
+    assert_hears_nothing(f, WANT_ANSWER);
+    channel_close(&f->channel);
+    for (int i = 0; i < 4; i++)
+        fd_close(&f->theirs[i]);
+    channel_start(f, ANSWERS_FD3);
+    give(f, "in\n");
+    say(f, 3, "{\"a\":2}\n");
+    assert_hears(f, WANT_ANSWER, "{\"a\":2}");
+}
+
 /* ---- what the loop tells ---- */
 
 static bool was_told(void *subject)
@@ -467,6 +484,7 @@ int main(void)
         TEST(a_started_line_on_descriptor_3_is_log_once_1_was_chosen),
         TEST(an_answer_too_long_chooses_descriptor_1),
         TEST(the_next_process_is_chosen_for_anew),
+        TEST(what_a_process_left_unfinished_is_no_part_of_the_next_ones_answer),
         TEST(the_owner_is_told_of_both_descriptors),
         TEST(closed_answers_end_the_channel),
         TEST(both_ends_are_the_end_in_auto_mode),
