@@ -243,6 +243,68 @@ static void deaths_between_answers_do_not_make_it_broken(void **state)
     assert_int_equal(f->pool->workers[0].backoff.n_deaths, 0);
 }
 
+static void a_death_while_idle_counts_after_one_that_cost_an_activation(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve());
+    assert_int_equal(run(f, "exit:1")->job.outcome, JOB_DIED);
+    loop_until(f->loop, all_are_ready, f);
+    assert_int_equal(f->pool->workers[0].backoff.n_deaths, 0);
+    kill_idle(f);
+    assert_int_equal(f->pool->workers[0].backoff.n_deaths, 1);
+}
+
+/* Not only when the next job comes, as after one more death while idle. */
+static void a_death_that_cost_an_activation_is_followed_by_a_start_whatever_was_before(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, serve());
+    kill_idle(f);
+    kill_idle(f);
+    assert_int_equal(run(f, "exit:1")->job.outcome, JOB_DIED);
+    loop_until(f->loop, all_are_ready, f);
+}
+
+static void a_death_after_a_long_life_is_the_first_in_a_row(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.restart.broken_life_ms = 1;
+    start(f, serve());
+    for (int i = 0; i < 3; i++) {
+        loop_until(f->loop, all_are_ready, f);
+        f->pool->workers[0].worker.started_at_ms -= 2;
+        kill_idle(f);
+        assert_int_equal(f->pool->workers[0].backoff.n_deaths, 1);
+    }
+}
+
+static void starts_that_fail_make_it_broken_however_long_they_take(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/whisk-test-XXXXXX";
+
+    f->opts.restart.broken_life_ms = 0; /* each start takes longer */
+    start(f, launch_that_works_once(path));
+    assert_answer(run(f, "line"), "{}");
+    assert_int_equal(run(f, "line")->job.outcome, JOB_UNSTARTED);
+}
+
+static void it_is_not_broken_while_another_worker_is_ready(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.n_workers = 2;
+    f->opts.restart.broken_after = 1;
+    start(f, serve());
+    loop_until(f->loop, all_are_ready, f);
+    kill_idle(f);
+    assert_false(is_broken(f));
+    assert_answer(run(f, "line3:{}"), "{}");
+}
+
 static void a_job_that_nobody_reads_is_told_that_the_action_is_broken(void **state)
 {
     struct fixture *f = *state;
@@ -280,6 +342,11 @@ int main(void)
         TEST(a_broken_pool_probes_with_one_worker_at_a_time),
         TEST(activations_that_end_their_workers_cost_themselves_only),
         TEST(deaths_between_answers_do_not_make_it_broken),
+        TEST(a_death_while_idle_counts_after_one_that_cost_an_activation),
+        TEST(a_death_that_cost_an_activation_is_followed_by_a_start_whatever_was_before),
+        TEST(a_death_after_a_long_life_is_the_first_in_a_row),
+        TEST(starts_that_fail_make_it_broken_however_long_they_take),
+        TEST(it_is_not_broken_while_another_worker_is_ready),
         TEST(a_job_that_nobody_reads_is_told_that_the_action_is_broken),
         TEST(jobs_that_come_back_keep_their_order),
     };
