@@ -68,9 +68,6 @@ static bool drop_what_is_stale(struct session *s)
  * the probe, or we cannot tell whether it has. */
 static bool has_read_probe(struct session *s)
 {
-    struct iovec part;
-    ssize_t n;
-
     assert(!window_is_fed(&s->window));
     if (!stdin_pipe_narrow(&s->channel.in)) {
         /* It has answered a line that it has not read to the end, and may answer the rest, too. */
@@ -78,9 +75,9 @@ static bool has_read_probe(struct session *s)
         return !s->spoiled;
     }
     if (!s->window.probing) {
-        if (!window_probe(&s->window, STDIN_PIPE_NARROW_BYTES, &part))
-            return true;
-        n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
+        struct iovec part = window_probe(&s->window);
+        ssize_t n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
+
         if (n < 0)
             return true; /* the next write fails, too, and reports it */
         window_wrote(&s->window, (size_t)n);

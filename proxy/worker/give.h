@@ -13,8 +13,8 @@
  * no such thread is seen, the line is written in two parts, into a pipe that holds only one of
  * them. The first part, the probe, is the line without its end (window.probing). Once the process
  * has read the probe, it waits for the rest, so the second part is written. This costs one more
- * wake-up of the process. If the pipe cannot be made so small, or the line is too short to be
- * split, the line is written at once: there is no way to tell whether the process waits.
+ * wake-up of the process. If the pipe cannot be made so small, the line is written at once: there
+ * is no way to tell whether the process waits.
  *
  * give_question() finds out whether a process that has an activation waits for its next line: if it
  * does, its answer is complete. There is no next line to split yet. So give_question() writes only

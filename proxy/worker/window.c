@@ -162,21 +162,16 @@ static void take_what_is_ahead(struct window *window)
     }
 }
 
-bool window_probe(struct window *window, size_t max, struct iovec *part)
+struct iovec window_probe(struct window *window)
 {
     struct job *job = window->unsent;
-    size_t n;
 
     assert(job != NULL && job == window_oldest(window) && !window->numbered);
-    if (job->len <= sizeof("}\n") - 1)
-        return false;
+    assert(job->len >= sizeof("{}\n") - 1);
     take_what_is_ahead(window);
     window->probing = true;
-    n = job->len - (sizeof("}\n") - 1);
-    n = n < max ? n : max;
-    n = n > window->unsent_written ? n - window->unsent_written : 0;
-    *part = (struct iovec){job->line + window->unsent_written, n};
-    return true;
+    return (struct iovec){job->line + window->unsent_written,
+                          job->len - (sizeof("}\n") - 1) - window->unsent_written};
 }
 
 void window_end_probe(struct window *window)

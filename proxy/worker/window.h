@@ -72,10 +72,10 @@ bool window_is_fed(const struct window *window);
 
 /*
  * A probe is the start of the oldest line. No process can begin a job before it has the end of the
- * line, and a process that has read the probe waits for the rest. *part: the bytes of the probe
- * that are not written yet; the probe has at most `max`. false: the line is too short for a probe.
+ * line, and a process that has read the probe waits for the rest. Returns the bytes of the probe
+ * that are not written yet.
  */
-bool window_probe(struct window *window, size_t max, struct iovec *part);
+struct iovec window_probe(struct window *window);
 /* Call when more of the line than its probe was written: from then on the job may begin. */
 void window_end_probe(struct window *window);
 /* Record that the first byte of the next line was written before there was a job for it. That byte
