@@ -119,8 +119,7 @@ struct job *window_take(struct window *window, struct job *job)
     }
     list_remove(&job->node);
     window->n--;
-    if (!window->numbered)
-        begin_turn(window, window_oldest(window));
+    begin_turn(window, window_oldest(window));
     if (job->tombstone) {
         assert(window->n_tombstones > 0);
         window->n_tombstones--;
