@@ -444,7 +444,6 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
-    s->reads_by_ms = 0; /* cancel the time limit of hear_ask() */
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
