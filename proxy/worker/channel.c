@@ -567,7 +567,6 @@ const char *channel_oddity_text(enum channel_odd odd)
 
 void channel_drop_rest(struct channel *channel)
 {
-    channel_forget_oddity(channel);
     held_to_log(channel);
     if (channel->answers != ANSWERS_STDOUT && line_drop(&channel->line3))
         channel->cut3 = true;

@@ -55,8 +55,7 @@ static void finish(struct session *s, struct job *job, enum job_outcome outcome)
      * process must be replaced. */
     if (s->window.unsent == job && s->window.unsent_written > 0)
         s->spoiled = true;
-    /* Do not blame this job's odd output on the next job. channel_drop_rest() forgets it, too, but
-     * is not called where lines are written ahead. */
+    /* Do not blame this job's odd output on the next job. */
     channel_forget_oddity(&s->channel);
     job = window_take(&s->window, job);
     if (job != NULL)
