@@ -255,7 +255,6 @@ void channel_pull_ring(struct channel *channel)
         line_added(line, (size_t)n);
         at += (uint64_t)n;
     }
-    channel->uses_ring = false; /* take the ring's answers only once */
 }
 
 /* ---- descriptor 3 ---- */
