@@ -32,7 +32,6 @@ void session_begin(struct session *s, pid_t pid, int in)
     s->ready = s->refused = s->ended = s->spoiled = s->dismissed = false;
     s->takes_control = s->asked_idle = s->holder.asked = false;
     s->refusal.kind = ERR_NONE;
-    s->question = (struct question){0};
     s->n_logged = s->reads_by_ms = s->unread_at_ms = s->health_at_ms = 0;
     window_open(&s->window);
     pacing_open(&s->pacing);
