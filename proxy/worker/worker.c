@@ -141,7 +141,6 @@ static void bury(struct worker *w)
              LOG_EXIT(w->wait_status), log_age(w), log_text("state", states[w->state].name));
     session_close(&w->session);
     loop_timer_clear(&w->timer);
-    loop_post_cancel(&w->step);
     worker_move(w, WORKER_DOWN);
     loop_post(w->loop, &w->changed);
 }
@@ -191,7 +190,6 @@ static void stop_now(struct worker *w, enum death why, enum job_outcome outcome)
         outcome = JOB_STOPPED;
     say_killed(killed_for, reason, sizeof(reason));
     holds = hear_dismiss(&w->session, outcome, outcome == JOB_BYSTANDER ? reason : "");
-    note_refusal(w);
     log_info("worker.stop", log_int("pid", w->pid), log_age(w), log_text("why", death_name(why)),
              log_count("held", worker_n_jobs(w)));
     w->told = why;
@@ -284,7 +282,6 @@ static void step_starting(struct worker *w)
             start_failed(w);
         stop_now(w, why_stop(w), JOB_DIED);
     } else if (w->session.ready) {
-        w->start_err.kind = ERR_NONE;
         worker_move(w, WORKER_READY);
         log_info("worker.ready", log_int("pid", w->pid), log_age(w));
         loop_post(w->loop, &w->changed);
@@ -530,7 +527,7 @@ enum answers worker_answers(const struct worker *w)
 
 unsigned worker_room(const struct worker *w)
 {
-    if (w->state != WORKER_READY || w->unwanted || w->retired || w->exited)
+    if (!worker_is_ready(w) || w->exited)
         return 0;
     return session_room(&w->session);
 }
