@@ -397,7 +397,7 @@ static void on_worker_down(struct pool *pool, struct pool_worker *pw)
     pw->up = false;
     pw->n_given_before = pool->n_given;
     /* A failed first start is not repeated here: the client can repeat the /init. */
-    if (pool->state == POOL_STARTING && !is_any(pool, false))
+    if (!is_any(pool, false))
         tell_started(pool, &w->start_err);
     /* A crash that cost an activation is not counted: the client of that activation got an error.
      * Only crashes at the start or while idle count. */
@@ -473,12 +473,10 @@ static void on_worker_changed(struct loop_post *post)
 
 pid_t pool_writer(const struct pool *pool, const void *owner)
 {
-    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers;
+    uintptr_t at = (uintptr_t)owner - (uintptr_t)pool->workers; /* very large if before them */
     size_t i = at / sizeof(*pool->workers);
 
-    return (uintptr_t)owner >= (uintptr_t)pool->workers && i < pool->opts.n_workers
-               ? pool->workers[i].worker.pid
-               : 0;
+    return i < pool->opts.n_workers ? pool->workers[i].worker.pid : 0;
 }
 
 void pool_look(const struct pool *pool, unsigned n_by_state[WORKER_STATES], struct usage *usage)
@@ -529,11 +527,8 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
     assert(pool->retired == NULL && retired != NULL);
     if (pool->state != POOL_STOPPING)
         pool_move(pool, POOL_RETIRED);
-    pool->started = NULL;
     pool->retired = retired;
     pool->retired_owner = owner;
-    loop_timer_clear(&pool->restart);
-    loop_timer_clear(&pool->look);
     end_workers(pool, worker_retire);
 }
 
