@@ -391,6 +391,33 @@ static void a_job_that_comes_back_late_is_given_to_no_other_worker(void **state)
     assert_int_equal(f->pool->workers[1].worker.state, WORKER_READY);
 }
 
+static void a_cancelled_job_in_the_queue_is_not_begun(void **state)
+{
+    struct fixture *f = *state;
+    struct task *task;
+
+    start_and_occupy(f, TASKS_MAX);
+    task = submit(f, "line3:{}");
+    job_cancel(&task->job);
+    loop_until(f->loop, one_is_done, f);
+    assert_int_equal(task->n_done, 1);
+    assert_int_equal(task->job.outcome, JOB_CANCELLED);
+}
+
+static void a_cancelled_job_that_comes_back_is_given_to_no_other_process(void **state)
+{
+    struct fixture *f = *state;
+    struct task *task;
+
+    start(f, launch_child(ANSWERS_FD3, true, OK, "deaf", NULL));
+    task = submit(f, "never read");
+    loop_until(f->loop, one_runs, f);
+    job_cancel(&task->job);
+    spawn_kill(f->pool->workers[0].worker.pid, SIGKILL);
+    loop_until(f->loop, all_are_done, f);
+    assert_int_equal(task->job.outcome, JOB_CANCELLED);
+}
+
 /* It was given to a process that was elsewhere; what it says in the end is nobody's. */
 static void an_activation_that_was_given_up_makes_room_once_it_is_answered(void **state)
 {
@@ -454,6 +481,8 @@ int main(void)
         TEST(a_job_that_runs_past_its_deadline_is_late_and_the_next_one_runs),
         TEST(a_job_that_is_late_on_arrival_is_not_run),
         TEST(a_job_that_comes_back_late_is_given_to_no_other_worker),
+        TEST(a_cancelled_job_in_the_queue_is_not_begun),
+        TEST(a_cancelled_job_that_comes_back_is_given_to_no_other_process),
         TEST(an_activation_that_was_given_up_makes_room_once_it_is_answered),
         TEST(a_log_line_of_a_process_that_ended_does_not_fix_the_answers),
     };
