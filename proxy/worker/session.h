@@ -153,13 +153,6 @@ static inline void session_add(struct session *s, struct job *job)
     loop_post(s->loop, s->step);
 }
 
-/* Whether lines have request ids and only tombstones are left in the window, so that nobody waits
- * for an answer of this process. */
-static inline bool session_is_deserted(const struct session *s)
-{
-    return s->window.numbered && window_is_deserted(&s->window);
-}
-
 /* Count the process as ready, though it wrote no ready line. */
 static inline void session_assume_ready(struct session *s)
 {

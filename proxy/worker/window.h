@@ -58,10 +58,11 @@ struct job *window_find(const struct window *window, uint64_t number);
 /* Take a job out of the window and return it. A tombstone is freed instead, and NULL returned. */
 struct job *window_take(struct window *window, struct job *job);
 
-/* Whether all jobs in the window are tombstones, so that nobody waits for an answer. */
+/* Whether lines have request ids and only tombstones are left, so that nobody waits for an answer
+ * of this process. */
 static inline bool window_is_deserted(const struct window *window)
 {
-    return window->n > 0 && window->n_tombstones == window->n;
+    return window->numbered && window->n > 0 && window->n_tombstones == window->n;
 }
 
 /* Free the tombstones. Call when the process is dead. */

@@ -336,7 +336,7 @@ static void step_ready(struct worker *w)
     late = hear_deadlines(session);
     stopped = give_health_check(session);
     stuck = hear_is_stuck(session);
-    if (stopped || late || stuck || session_is_deserted(session)) {
+    if (stopped || late || stuck || window_is_deserted(&session->window)) {
         bool hung = stopped || (stuck && session->asked_idle);
 
         stop_now(w, hung ? DEATH_HUNG : DEATH_DEADLINE,
@@ -527,9 +527,7 @@ enum answers worker_answers(const struct worker *w)
 
 unsigned worker_room(const struct worker *w)
 {
-    if (!worker_is_ready(w) || w->exited)
-        return 0;
-    return session_room(&w->session);
+    return worker_is_ready(w) && !w->exited ? session_room(&w->session) : 0;
 }
 
 unsigned worker_batch(const struct worker *w)
@@ -553,21 +551,16 @@ bool worker_is_better(const struct worker *w, const struct worker *best, uint64_
     return worker_n_jobs(w) < worker_n_jobs(best);
 }
 
-/* Whether the worker is ready and not held up by one of its activations. */
-static bool is_getting_on(const struct worker *w, uint64_t now_ns)
-{
-    return worker_is_ready(w) && !session_is_lost(&w->session) && !worker_is_stalled(w, now_ns);
-}
-
 bool worker_has_light_work(const struct worker *w, uint64_t now_ns)
 {
-    return pacing_is_light(&w->session.pacing) && is_getting_on(w, now_ns);
+    return pacing_is_light(&w->session.pacing) && worker_is_ready(w) &&
+           !session_is_lost(&w->session) && !worker_is_stalled(w, now_ns);
 }
 
 bool worker_is_soon_done(const struct worker *w, uint64_t now_ns)
 {
     return worker_room(w) > 0 && pacing_is_soon_done(&w->session.pacing, worker_n_jobs(w)) &&
-           is_getting_on(w, now_ns);
+           !worker_is_stalled(w, now_ns);
 }
 
 void worker_give(struct worker *w, struct job *job)
