@@ -272,7 +272,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
             fix_answers(channel, ANSWERS_FD3);
         if (channel->cut3) {
             channel->cut3 = false;
-            if (!line_is_new_answer(*text, *n, result == LINE_READY))
+            if (!(result == LINE_READY ? line_is_answer(*text, *n) : line_may_be_answer(*text, *n)))
                 continue;
         }
         if (channel->n_owed > 0) { /* drop it: its client got a line of descriptor 1 */

@@ -81,7 +81,9 @@ struct channel {
     /* A line of fd3 was too long, and had no newline when the next activation began. The program
      * may still write the rest of it: drop the next line of fd3, unless it is an answer. */
     bool cut3;
-    uint64_t n_stale; /* answers for which no job waited, in all processes of the worker */
+    /* answers for which no job waited, in all processes of the worker; hear.c counts those of a
+     * numbered window */
+    uint64_t n_stale;
     int ring; /* memfd into which the launcher copies answers (base/ring.h), owned; -1: none */
     bool uses_ring;   /* the launcher announced that it uses the ring */
     uint64_t n_read1; /* bytes read from fd1 in the life of this process */
@@ -101,12 +103,6 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
 void channel_close(struct channel *channel);
 /* Free the memory of a channel that is closed. */
 void channel_done(struct channel *channel);
-
-/* Count an answer that was handed out though no job waits for it. */
-static inline void channel_was_stale(struct channel *channel)
-{
-    channel->n_stale++;
-}
 
 /* Whether every descriptor on which answers could come has reached its end or is closed. */
 static inline bool channel_ended(const struct channel *channel)

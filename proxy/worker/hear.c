@@ -151,7 +151,7 @@ static bool finish_answered(struct session *s, enum channel_result result, const
     if (job == NULL) {
         if (s->channel.n_stale == 0)
             log_warn("worker.stray", log_int("pid", s->pid)); /* an answer for which no job waits */
-        channel_was_stale(&s->channel);
+        s->channel.n_stale++;
         return false;
     }
     at_end = channel_is_part(&s->channel, text, n) && is_end_of_parts(text, n);

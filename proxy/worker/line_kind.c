@@ -31,11 +31,6 @@ bool line_is_answer(const char *text, size_t n)
     return kind == JSON_OBJECT || kind == JSON_ARRAY;
 }
 
-bool line_is_new_answer(const char *text, size_t n, bool is_whole)
-{
-    return is_whole ? line_is_answer(text, n) : line_may_be_answer(text, n);
-}
-
 bool line_is_announcement(const char *text, size_t n)
 {
     struct json_slice ok;

@@ -13,9 +13,6 @@
 bool line_may_be_answer(const char *text, size_t n);
 /* Whether the line is a JSON object or array. */
 bool line_is_answer(const char *text, size_t n);
-/* Whether the line is an answer, and not the rest of an earlier line. is_whole: false if the line
- * is longer than an answer may be, and only its start is given. */
-bool line_is_new_answer(const char *text, size_t n, bool is_whole);
 /* Whether a line that is no answer was probably meant as one. */
 bool line_looks_like_answer(const char *text, size_t n);
 /* Whether the line begins with the byte order mark of UTF-8. */
