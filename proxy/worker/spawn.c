@@ -25,7 +25,8 @@
 #include "base/ring.h"
 #include "base/util.h"
 
-#define SPAWN_LOOK_MS 5 /* while we wait for exec: time between checks if the child is stopped */
+#define SPAWN_WAIT_MS 100 /* longest wait for exec; if exec fails later, we only see an exit */
+#define SPAWN_LOOK_MS 5   /* while we wait for exec: time between checks if the child is stopped */
 #define N_ENDS        (RING_FD + 1) /* descriptors of the child: four pipes and perhaps the ring */
 #define SPAWN_FD_MIN  10 /* lowest number of a pipe end, so that dup2() to 0 to 4 overwrites none */
 

@@ -11,7 +11,7 @@
  * Without --user the child is started by vfork. No page table is copied, so this takes microseconds
  * whatever the proxy's size, and the result of exec is known on return. Source: library-facts, F.
  * With --user it is started by fork: processes of that user may stop the child before exec, and
- * with vfork that would stop us, too. After fork we wait for exec at most SPAWN_WAIT_MS.
+ * with vfork that would stop us, too. After fork we wait for exec, but not long.
  */
 
 #include <sys/types.h>
@@ -32,8 +32,6 @@ struct spawned {
     unsigned mark; /* finds the child's descendants (base/kin.h); give it back with kin_end() */
     int ring;      /* memory shared with the child, for its answers (base/ring.h); -1: none */
 };
-
-#define SPAWN_WAIT_MS 100 /* longest wait for exec; if exec fails later, we only see an exit */
 
 /* A struct spawned with no process and no descriptor. */
 #define SPAWNED_NONE                                                                               \
