@@ -348,7 +348,7 @@ void hear_warn_unread(struct session *s)
 {
     uint64_t now_ms, used_ms;
 
-    if (s->window.n == 0 || s->pacing.has_answered || s->unread_at_ms == NEVER_MS)
+    if (s->window.n == 0 || s->pacing.work_ns > 0 || s->unread_at_ms == NEVER_MS)
         return;
     now_ms = loop_now_ms(s->loop);
     if (s->unread_at_ms > 0 && now_ms < s->unread_at_ms)
@@ -591,8 +591,7 @@ uint64_t hear_next_look_ms(const struct session *s)
         at_ms = s->reads_by_ms;
     if (s->window.n == 0 && s->health_at_ms > 0 && s->health_at_ms < at_ms)
         at_ms = s->health_at_ms;
-    if (s->window.n > 0 && !s->pacing.has_answered && s->unread_at_ms > 0 &&
-        s->unread_at_ms < at_ms)
+    if (s->window.n > 0 && s->pacing.work_ns == 0 && s->unread_at_ms > 0 && s->unread_at_ms < at_ms)
         at_ms = s->unread_at_ms;
     return at_ms < NEVER_MS ? at_ms : UINT64_MAX;
 }

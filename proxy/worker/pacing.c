@@ -125,7 +125,6 @@ uint64_t pacing_answered(struct pacing *pacing, unsigned n_answers, bool more, b
         pacing->n_quick = 0;
     else
         pacing->n_quick += n_answers;
-    pacing->has_answered = true;
     return each_ns;
 }
 

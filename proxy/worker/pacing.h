@@ -30,14 +30,13 @@ struct pacing {
     unsigned concurrent; /* lines that it works on at once, with request ids; 0: not announced */
 
     /* what was measured */
-    uint64_t work_ns; /* time per activation, smoothed; 0: not measured yet */
+    uint64_t work_ns; /* time per activation, smoothed; 0: this process has not answered yet */
     /* recent minimum of the time per activation, to leave out waits for a processor; 0: unknown */
     uint64_t least_ns;
     /* when the idle worker got work or, if later, when it last answered; 0: it is idle */
     uint64_t busy_at_ns;
     unsigned n_silent; /* activations in a row that logged nothing */
     unsigned n_quick;  /* activations in a row of which none took a millisecond */
-    bool has_answered; /* this process has answered at least once */
 };
 
 void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);

@@ -309,7 +309,6 @@ void __wrap_pacing_open(struct pacing *pacing)
     __real_pacing_open(pacing);
     if (!scenario->warm)
         return;
-    pacing->has_answered = true;
     pacing->n_silent = 1000;
     pacing->work_ns = 1;
 }

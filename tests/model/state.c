@@ -285,7 +285,6 @@ static void hash_session(const struct session *s)
     hash_channel(&s->channel);
     hash_window(&s->window);
     hash_add(s->pacing.n_silent < 16 ? s->pacing.n_silent : 16);
-    hash_add(s->pacing.has_answered);
     hash_add(s->pacing.work_ns);
     hash_add(s->pacing.busy_at_ns > 0 ? s->pacing.busy_at_ns - world.now_us * 1000 : 1);
     hash_add(s->pacing.pipeline);
