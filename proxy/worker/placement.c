@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* Restrict no process whose activations take longer: compared to these a wake-up costs little. */
@@ -12,15 +11,9 @@
 #define PLACE_EVERY 4
 #define LOOK_EVERY  64 /* count the threads of the process once in this many restrictions */
 
-void placement_init(struct placement *placement, bool wanted)
+void placement_open(struct placement *placement, bool wanted)
 {
-    memset(placement, 0, sizeof(*placement));
-    placement->wanted = wanted;
-}
-
-void placement_open(struct placement *placement)
-{
-    placement->possible = placement->wanted;
+    placement->possible = wanted;
     placement->n_left = placement->n_looks_left = 0;
 }
 
@@ -42,7 +35,6 @@ bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns)
     int cpu;
 
     assert(pid > 0);
-    assert(placement->wanted || !placement->possible);
     if (!placement->possible || work_ns == 0 || work_ns > LIGHT_NS)
         return false;
     if (placement->n_left > 0) {

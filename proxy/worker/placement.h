@@ -21,16 +21,14 @@
 #include <sys/types.h>
 
 struct placement {
-    bool wanted;           /* the setting worker_opts.wake_near */
-    bool possible;         /* `wanted` is set, and restricting this process has worked so far */
+    bool possible;         /* it is wanted, and restricting this process has worked so far */
     unsigned n_left;       /* lines to write unrestricted before the process is restricted again */
     unsigned n_looks_left; /* restrictions before the threads of the process are counted again */
     cpu_set_t own;         /* the processors on which the process may run when unrestricted */
 };
 
-void placement_init(struct placement *placement, bool wanted);
-/* Call when a new process was started: forgets what was found out about the previous process. */
-void placement_open(struct placement *placement);
+/* Begin with a new process. wanted: the setting worker_opts.wake_near. */
+void placement_open(struct placement *placement, bool wanted);
 
 /* Call before writing a line to an idle process. For every fourth line, restrict the process to our
  * processor, unless that is not possible or the activations are long. work_ns: usual time of the

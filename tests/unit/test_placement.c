@@ -63,8 +63,7 @@ static void a_light_worker_is_bound_while_its_line_is_written(void **state)
     struct placement placement;
 
     (void)state;
-    placement_init(&placement, true);
-    placement_open(&placement);
+    placement_open(&placement, true);
     assert_int_equal(n_placed(&placement, pid, LIGHT_NS) > 0, several);
     end_sleeper(pid);
 }
@@ -75,8 +74,7 @@ static void one_that_computes_is_not(void **state)
     struct placement placement;
 
     (void)state;
-    placement_init(&placement, true);
-    placement_open(&placement);
+    placement_open(&placement, true);
     assert_int_equal(n_placed(&placement, pid, HEAVY_NS), 0);
     assert_int_equal(n_placed(&placement, pid, 0), 0);
     end_sleeper(pid);
@@ -88,8 +86,7 @@ static void nobody_is_where_it_is_switched_off(void **state)
     struct placement placement;
 
     (void)state;
-    placement_init(&placement, false);
-    placement_open(&placement);
+    placement_open(&placement, false);
     assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
     end_sleeper(pid);
 }
@@ -108,8 +105,7 @@ static void nobody_is_where_there_is_one_processor(void **state)
         if (CPU_ISSET(cpu, &own))
             CPU_SET(cpu, &one);
     assert_int_equal(sched_setaffinity(pid, sizeof(one), &one), 0);
-    placement_init(&placement, true);
-    placement_open(&placement);
+    placement_open(&placement, true);
     assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
     end_sleeper(pid);
 }
@@ -141,8 +137,7 @@ static void nobody_that_has_threads_is(void **state)
     (void)close(pipes[1]);
     assert_int_equal(read(pipes[0], &byte, 1), 1);
     (void)close(pipes[0]);
-    placement_init(&placement, true);
-    placement_open(&placement);
+    placement_open(&placement, true);
     assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
     end_sleeper(pid);
 }
@@ -153,8 +148,7 @@ static void a_process_that_is_gone_costs_nothing_more(void **state)
     struct placement placement;
 
     (void)state;
-    placement_init(&placement, true);
-    placement_open(&placement);
+    placement_open(&placement, true);
     end_sleeper(pid);
     for (int i = 0; i < TRIES; i++)
         assert_false(placement_begin(&placement, pid, LIGHT_NS));
