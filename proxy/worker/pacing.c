@@ -1,7 +1,6 @@
 #include "worker/pacing.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/loop.h"
 
@@ -22,19 +21,12 @@
 #define WORK_SHARE   8  /* weight of a new measurement in work_ns: 1 / WORK_SHARE */
 #define LEAST_SHARE  64 /* weight of a new time in least_ns, if it is longer: 1 / LEAST_SHARE */
 
-void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
+void pacing_open(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {
-    memset(pacing, 0, sizeof(*pacing));
-    pacing->ahead_max = ahead_max;
-    pacing->vouched = pacing->pipeline = vouched;
-}
-
-void pacing_open(struct pacing *pacing)
-{
-    bool distrusted = pacing->distrusted;
-
-    pacing_init(pacing, pacing->ahead_max, pacing->vouched);
-    pacing->distrusted = distrusted;
+    *pacing = (struct pacing){.ahead_max = ahead_max,
+                              .vouched = vouched,
+                              .pipeline = vouched,
+                              .distrusted = pacing->distrusted};
 }
 
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent)

@@ -20,10 +20,10 @@
 #include <stdint.h>
 
 struct pacing {
-    /* kept from one process to the next */
     unsigned ahead_max; /* setting: most lines without an answer; 1: one line at a time */
     unsigned vouched;   /* setting --pipeline: used as `pipeline` if the process announces none */
-    bool distrusted;    /* an answer came for which no job waited; `pipeline` is ignored since */
+    /* an answer came for which no job waited: `pipeline` is ignored from then on, for ever */
+    bool distrusted;
 
     /* what the worker announced */
     unsigned pipeline;   /* lines it takes before it answers the first; 0: not known */
@@ -39,9 +39,9 @@ struct pacing {
     unsigned n_quick;  /* activations in a row of which none took a millisecond */
 };
 
-void pacing_init(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
-/* Call when a new process was started: forgets all about the previous one except `distrusted`. */
-void pacing_open(struct pacing *pacing);
+/* Begin with a new process, with these two settings: forgets all about the previous process except
+ * `distrusted`. The struct must be all zero before the first process. */
+void pacing_open(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
 /* Record the two numbers from the ready line of the process; 0: not announced. */
 void pacing_announced(struct pacing *pacing, unsigned pipeline, unsigned concurrent);
 

@@ -15,7 +15,6 @@ void session_init(struct session *s, struct loop *loop, const struct exec_spec *
     s->step = step;
     s->changed = changed;
     s->holder = (struct job_holder){.loop = loop, .step = step};
-    pacing_init(&s->pacing, opts->ahead_max, opts->pipeline);
     s->stdin_probe.fd = -1;
     channel_init(&s->channel, out, err, opts->answer_max_bytes + REQUEST_ID_MAX);
     window_init(&s->window);
@@ -33,7 +32,7 @@ void session_begin(struct session *s, pid_t pid, int in)
     s->refusal.kind = ERR_NONE;
     s->n_logged = s->reads_by_ms = s->unread_at_ms = s->health_at_ms = 0;
     window_open(&s->window);
-    pacing_open(&s->pacing);
+    pacing_open(&s->pacing, s->opts->ahead_max, s->opts->pipeline);
     placement_open(&s->placement, s->opts->wake_near);
     stdin_probe_open(&s->stdin_probe, pid, in, s->spec->privileges);
 }

@@ -34,8 +34,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __wrap_close(int fd);
 int __wrap_fd_reopen(int fd, int access_mode);
-void __real_pacing_open(struct pacing *pacing);
-void __wrap_pacing_open(struct pacing *pacing);
+void __real_pacing_open(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
+void __wrap_pacing_open(struct pacing *pacing, unsigned ahead_max, unsigned vouched);
 
 static struct st_h2o_socket_t *entry(int fd)
 {
@@ -304,9 +304,9 @@ void kin_end(struct loop *loop, unsigned mark)
 /* ---- worker/pacing.h ---- */
 
 /* A process counts as one that has answered many, where the scenario says so. */
-void __wrap_pacing_open(struct pacing *pacing)
+void __wrap_pacing_open(struct pacing *pacing, unsigned ahead_max, unsigned vouched)
 {
-    __real_pacing_open(pacing);
+    __real_pacing_open(pacing, ahead_max, vouched);
     if (!scenario->warm)
         return;
     pacing->n_silent = 1000;

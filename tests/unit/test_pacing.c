@@ -14,9 +14,9 @@
 /* A worker that announced `pipeline`, was silent long enough and works so fast. */
 static struct pacing feed_for(uint64_t work_ns)
 {
-    struct pacing pacing;
+    struct pacing pacing = {0};
 
-    pacing_init(&pacing, AHEAD_MAX, 0);
+    pacing_open(&pacing, AHEAD_MAX, 0);
     pacing.pipeline = PIPELINE;
     pacing.n_silent = SILENT;
     pacing.work_ns = pacing.least_ns = work_ns;
@@ -31,10 +31,10 @@ static void answer_silently(struct pacing *pacing, unsigned n)
 
 static void a_new_worker_gets_one_line(void **state)
 {
-    struct pacing pacing;
+    struct pacing pacing = {0};
 
     (void)state;
-    pacing_init(&pacing, AHEAD_MAX, 0);
+    pacing_open(&pacing, AHEAD_MAX, 0);
     assert_int_equal(pacing_depth(&pacing), 1);
     pacing.pipeline = PIPELINE;
     assert_int_equal(pacing_depth(&pacing), 1);
@@ -244,9 +244,8 @@ static void the_next_process_is_distrusted_too_but_measured_anew(void **state)
 
     (void)state;
     assert_true(pacing_distrust(&pacing));
-    pacing_open(&pacing);
+    pacing_open(&pacing, AHEAD_MAX, 0);
     assert_true(pacing.distrusted);
-    assert_int_equal(pacing.ahead_max, AHEAD_MAX);
     assert_int_equal(pacing.pipeline, 0);
     assert_int_equal(pacing.work_ns, 0);
     assert_int_equal(pacing.n_silent, 0);
@@ -254,10 +253,10 @@ static void the_next_process_is_distrusted_too_but_measured_anew(void **state)
 
 static void what_is_vouched_for_holds_until_the_process_announces_something_else(void **state)
 {
-    struct pacing pacing;
+    struct pacing pacing = {0};
 
     (void)state;
-    pacing_init(&pacing, AHEAD_MAX, 8);
+    pacing_open(&pacing, AHEAD_MAX, 8);
     assert_false(pacing_takes_care(&pacing));
     answer_silently(&pacing, SILENT);
     pacing.work_ns = 1;
@@ -266,7 +265,7 @@ static void what_is_vouched_for_holds_until_the_process_announces_something_else
     assert_int_equal(pacing_depth(&pacing), 8);
     pacing_announced(&pacing, 4, 0);
     assert_int_equal(pacing_depth(&pacing), 4);
-    pacing_open(&pacing);
+    pacing_open(&pacing, AHEAD_MAX, 8);
     assert_int_equal(pacing.pipeline, 8);
 }
 
@@ -279,16 +278,16 @@ static void one_that_answered_unasked_gets_its_lines_with_care_for_ever(void **s
     assert_true(pacing_distrust(&pacing));
     answer_silently(&pacing, 1000);
     assert_true(pacing_takes_care(&pacing));
-    pacing_open(&pacing);
+    pacing_open(&pacing, AHEAD_MAX, 0);
     assert_true(pacing_takes_care(&pacing));
 }
 
 static void one_that_announced_nothing_gets_its_lines_with_care(void **state)
 {
-    struct pacing pacing;
+    struct pacing pacing = {0};
 
     (void)state;
-    pacing_init(&pacing, AHEAD_MAX, 0);
+    pacing_open(&pacing, AHEAD_MAX, 0);
     assert_true(pacing_takes_care(&pacing));
     answer_silently(&pacing, 10000);
     assert_true(pacing_takes_care(&pacing));
