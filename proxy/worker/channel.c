@@ -146,15 +146,8 @@ void channel_close(struct channel *channel)
     forwarder_close(&channel->out);
     forwarder_close(&channel->err);
     line_reset(&channel->line3, 0);
-    fd_close(&channel->ring);
-}
-
-void channel_done(struct channel *channel)
-{
-    channel_close(channel);
-    line_done(&channel->line1);
-    line_done(&channel->line3);
     buf_done(&channel->held);
+    fd_close(&channel->ring);
 }
 
 /* ---- reading ---- */

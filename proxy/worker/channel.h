@@ -99,10 +99,8 @@ void channel_init(struct channel *channel, struct output *out, struct output *er
  * the descriptor is readable. */
 void channel_open(struct channel *channel, struct loop *loop, const struct spawned *spawned,
                   enum answers answers, loop_watch_fn *on_fd1, loop_watch_fn *on_fd3);
-/* Forward the last log bytes and close all pipes. */
+/* Forward the last log bytes, close all pipes, free all memory. */
 void channel_close(struct channel *channel);
-/* Free the memory of a channel that is closed. */
-void channel_done(struct channel *channel);
 
 /* Whether every descriptor on which answers could come has reached its end or is closed. */
 static inline bool channel_ended(const struct channel *channel)

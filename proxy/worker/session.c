@@ -51,5 +51,4 @@ void session_done(struct session *s)
     assert(s->window.n == 0 && list_empty(&s->finished) && list_empty(&s->returned));
     assert(list_empty(&s->spoke));
     session_close(s);
-    channel_done(&s->channel);
 }

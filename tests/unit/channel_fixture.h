@@ -73,7 +73,7 @@ static inline int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    channel_done(&f->channel);
+    channel_close(&f->channel);
     for (int i = 0; i < 4; i++)
         fd_close(&f->theirs[i]);
     capture_close(&f->out);
