@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/util.h"
 #include "worker/contract.h"
-#include "worker/error_kind.h"
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
@@ -129,7 +128,7 @@ static void call_fail(struct calls *calls, struct call *call, enum error_kind ki
 {
     struct buf text = {0};
 
-    error_kind_add(&text, kind, why);
+    contract_add_error(&text, kind, why);
     call_end(calls, call, text.bytes, buf_len(&text));
 }
 
@@ -140,7 +139,7 @@ static void call_explain(struct calls *calls, struct call *call)
     contract_explain(&call->job, calls->opts.answer_max_bytes, why, sizeof(why));
     free(TAKE(call->job.answer));
     call->silent = calls->opts.is_bare;
-    call_fail(calls, call, error_kind_of(&call->job), why);
+    call_fail(calls, call, outcome_of(call->job.outcome)->kind, why);
 }
 
 /* End a call with the answer that the action gave to the call's job. error: the answer's member
@@ -148,12 +147,12 @@ static void call_explain(struct calls *calls, struct call *call)
 static void call_answer(struct calls *calls, struct call *call, struct json_slice error)
 {
     struct job *job = &call->job;
-    bool is_error = !calls->opts.is_bare && error_kind_of_answer(job, error) != ERROR_KIND_NONE;
+    bool is_error = !calls->opts.is_bare && contract_kind_of_answer(job, error) != ERROR_KIND_NONE;
     struct buf text = {0};
 
     assert(job->answer != NULL);
     if (is_error) {
-        error_kind_add_answer(&text, job, error);
+        contract_add_answer(&text, job, error);
     } else if (calls->opts.form == CALL_TEXT) {
         call->silent = !call_line_result(&text, job->answer, job->answer_len);
     } else {

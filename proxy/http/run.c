@@ -17,7 +17,6 @@
 #include "http/stream.h"
 #include "http/trace.h"
 #include "worker/contract.h"
-#include "worker/error_kind.h"
 #include "worker/part_form.h"
 #include "worker/parts.h"
 
@@ -284,7 +283,8 @@ static void on_first_part(struct job *job, const char *text, size_t n)
 static void add_headers(const struct run *run, bool is_answered, struct json_slice error)
 {
     const struct job *job = &run->job;
-    enum error_kind kind = is_answered ? error_kind_of_answer(job, error) : error_kind_of(job);
+    enum error_kind kind =
+        is_answered ? contract_kind_of_answer(job, error) : outcome_of(job->outcome)->kind;
 
     if (kind != ERROR_KIND_NONE)
         request_add_header(run->request, ERROR_KIND_HEADER, error_kind_name(kind));

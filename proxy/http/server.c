@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "worker/error_kind.h"
+#include "worker/outcome.h"
 
 #define ACCEPTS_PER_TURN 16
 #define ACCEPT_PAUSE_MS  100 /* pause after accept() fails, or all connections are in use */

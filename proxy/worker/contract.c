@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 #include "worker/job.h"
 
@@ -158,6 +159,23 @@ bool contract_is_result(const struct job *job)
     return contract_read_answer(job, &error) && error.kind == JSON_BAD;
 }
 
+/* Whether the error reports a missing function. All launchers use this text for it. Source:
+ * runtime/README.md. */
+static bool is_of_method(struct json_slice error)
+{
+    static const char text[] = "\"method not found: ";
+
+    return error.n > sizeof(text) && memcmp(error.text, text, sizeof(text) - 1) == 0;
+}
+
+enum error_kind contract_kind_of_answer(const struct job *job, struct json_slice error)
+{
+    assert(job->outcome == JOB_ANSWERED);
+    if (error.kind == JSON_BAD)
+        return job->failed ? ERROR_KIND_ACTION : ERROR_KIND_NONE;
+    return is_of_method(error) ? ERROR_KIND_METHOD : ERROR_KIND_ACTION;
+}
+
 /* Write what the action returned instead of an object or array. */
 static void say_returned(const struct job *job, char *text, size_t size)
 {
@@ -211,4 +229,36 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
     }
     (void)snprintf(text, size, "%s%s%s%s%s", outcome->text, detail, outcome->tail,
                    more[0] != '\0' ? " " : "", more);
+}
+
+static void add_member(struct buf *out, enum error_kind kind)
+{
+    assert(error_kind_name(kind) != NULL);
+    buf_add_text(out, ",\"kind\":\"");
+    buf_add_text(out, error_kind_name(kind));
+    buf_add_text(out, "\"}");
+}
+
+void contract_add_error(struct buf *out, enum error_kind kind, const char *text)
+{
+    assert(kind != ERROR_KIND_NONE);
+    buf_add_text(out, "{\"error\":");
+    json_quote(out, text, strlen(text));
+    add_member(out, kind);
+}
+
+void contract_add_answer(struct buf *out, const struct job *job, struct json_slice error)
+{
+    struct json_slice top = {.kind = JSON_BAD};
+    struct json_slice kind;
+
+    assert(job->outcome == JOB_ANSWERED);
+    if (error.kind != JSON_BAD)
+        top = json_top(job->answer, job->answer_len);
+    if (top.kind == JSON_BAD || json_member(top, "kind", &kind)) {
+        buf_add(out, job->answer, job->answer_len);
+        return;
+    }
+    buf_add(out, top.text, top.n - 1); /* without the closing brace, which add_member() appends */
+    add_member(out, contract_kind_of_answer(job, error));
 }

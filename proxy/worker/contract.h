@@ -2,8 +2,8 @@
 
 /*
  * contract - turn the body of a POST /run into the line that the action gets, and turn the outcome
- * of the job into an error text for the caller. Callers use HTTP, or our commands `pipe` and
- * `invoke`. Source of the texts: openwhisk-contract, section 1.3.
+ * of the job into an error for the caller: a text and a kind. Callers use HTTP, or our commands
+ * `pipe` and `invoke`. Source of the texts: openwhisk-contract, section 1.3.
  */
 
 #include <stdbool.h>
@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "worker/outcome.h"
 
 /* The error text for an argument that is neither an object nor an array. The argument is the
  * member "value" of the body. */
 #define CONTRACT_NO_OBJECT "The action did not receive a dictionary or array as an argument."
 
+struct buf;
 struct job;
 
 /* The parts of a /run body that the proxy uses. Slices point into the body or to static text. */
@@ -55,6 +57,8 @@ bool contract_read_answer(const struct job *job, struct json_slice *error);
 /* Whether the job has a valid answer that is no failure. The platform takes an answer with a member
  * "error" for a failure. */
 bool contract_is_result(const struct job *job);
+/* The kind for a job that has a valid answer. error: from contract_read_answer(). */
+enum error_kind contract_kind_of_answer(const struct job *job, struct json_slice error);
 /* Write the error text for a job without a valid answer. answer_max_bytes: the limit to name in the
  * text of JOB_TOO_LONG. */
 void contract_explain(const struct job *job, size_t answer_max_bytes, char *text, size_t size);
@@ -63,3 +67,9 @@ void contract_explain(const struct job *job, size_t answer_max_bytes, char *text
  * (it returned a string: "Hi"). "": no detail. A long text is cut. The detail is kept apart because
  * test suites compare the text of contract_explain(). */
 void contract_say_more(const struct job *job, char *text, size_t size);
+
+/* Append {"error":"<text>","kind":"<kind>"}. */
+void contract_add_error(struct buf *out, enum error_kind kind, const char *text);
+/* Append the job's answer, which must be valid. If the answer has a member "error" but no "kind",
+ * add the kind. error: from contract_read_answer(). */
+void contract_add_answer(struct buf *out, const struct job *job, struct json_slice error);

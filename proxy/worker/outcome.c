@@ -53,6 +53,13 @@ static const char *const labels[N_RUN_ENDS] = {
     [RUN_NO_ROOM] = "no_room",
 };
 
+static const char *const kinds[N_ERROR_KINDS] = {
+    [ERROR_KIND_REQUEST] = "request",   [ERROR_KIND_METHOD] = "method",
+    [ERROR_KIND_ACTION] = "action",     [ERROR_KIND_DIED] = "died",
+    [ERROR_KIND_LATE] = "late",         [ERROR_KIND_EXHAUSTED] = "exhausted",
+    [ERROR_KIND_OVERLOAD] = "overload", [ERROR_KIND_UNAVAILABLE] = "unavailable",
+};
+
 const struct outcome *outcome_of(enum job_outcome outcome)
 {
     assert(outcome > JOB_PENDING && outcome < N_JOB_OUTCOMES);
@@ -71,4 +78,11 @@ const char *run_end_name(enum run_end end)
     assert(end < N_RUN_ENDS);
     assert(labels[end] != NULL);
     return labels[end];
+}
+
+const char *error_kind_name(enum error_kind kind)
+{
+    assert(kind < N_ERROR_KINDS);
+    assert(kind == ERROR_KIND_NONE || kinds[kind] != NULL);
+    return kinds[kind];
 }

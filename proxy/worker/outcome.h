@@ -46,7 +46,11 @@ enum run_end {
     N_RUN_ENDS
 };
 
-/* The kind of failure that is reported to the caller by worker/error_kind.h. */
+/*
+ * The kind of failure: callers see it as a member "kind" beside "error" in answers of the command
+ * `pipe` and of streamed replies, as a header in other replies. docs/errors.md says which kinds may
+ * be retried.
+ */
 enum error_kind {
     ERROR_KIND_NONE,        /* no failure */
     ERROR_KIND_REQUEST,     /* the request cannot be used; no activation was begun */
@@ -59,6 +63,8 @@ enum error_kind {
     ERROR_KIND_UNAVAILABLE, /* no working action, or the proxy shuts down; no activation begun */
     N_ERROR_KINDS
 };
+
+#define ERROR_KIND_HEADER "x-whiskloop-kind"
 
 /* What is inserted between `text` and `tail` of a struct outcome. */
 enum outcome_detail {
@@ -85,3 +91,5 @@ const struct outcome *outcome_of(enum job_outcome outcome);
 const char *job_outcome_name(enum job_outcome outcome);
 /* The label in the metrics for requests that ended this way. */
 const char *run_end_name(enum run_end end);
+/* The word for the kind, as callers see it; NULL for ERROR_KIND_NONE. */
+const char *error_kind_name(enum error_kind kind);

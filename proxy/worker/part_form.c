@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "worker/contract.h"
-#include "worker/error_kind.h"
 #include "worker/job.h"
 #include "worker/parts.h"
 
@@ -53,11 +52,11 @@ void part_form_end(const struct part_form *form, struct buf *out, const struct j
     } else if (is_answered) {
         auto_buf struct buf text = {0};
 
-        error_kind_add_answer(&text, job, error);
+        contract_add_answer(&text, job, error);
         add_document(out, buf_at(&text), buf_len(&text));
     } else {
         contract_explain(job, answer_max_bytes, why, sizeof(why));
-        error_kind_add(out, error_kind_of(job), why);
+        contract_add_error(out, outcome_of(job->outcome)->kind, why);
     }
     buf_add_text(out, is_result ? form->result_end : form->error_end);
 }
