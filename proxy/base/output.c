@@ -121,11 +121,14 @@ void output_line_start(struct output *output, const void *owner)
     loop_post(output->loop, &output->flush);
 }
 
-void output_wait(struct output *output, struct output_waiter *waiter)
+bool output_wait(struct output *output, struct output_waiter *waiter)
 {
-    assert(list_empty(&waiter->node));
     assert(waiter->on_room != NULL);
-    list_add_tail(&output->waiters, &waiter->node);
+    if (!output_is_full(output))
+        return false;
+    if (list_empty(&waiter->node))
+        list_add_tail(&output->waiters, &waiter->node);
+    return true;
 }
 
 void output_done(struct output *output, int wait_ms)

@@ -84,5 +84,6 @@ static inline bool output_is_full(const struct output *output)
     return buf_len(&output->pending) >= OUTPUT_FULL_BYTES;
 }
 
-/* Call waiter->on_room() once, from the loop, as soon as the output is no longer full. */
-void output_wait(struct output *output, struct output_waiter *waiter);
+/* If the output is full, have waiter->on_room() called once, from the loop, as soon as it is no
+ * longer full. Returns whether it is full. May be called again while the waiter waits. */
+bool output_wait(struct output *output, struct output_waiter *waiter);

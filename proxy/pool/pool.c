@@ -190,13 +190,7 @@ static void on_room(struct output_waiter *waiter)
  * writes its sentinels there. We wait for room in one log at a time, then check both again. */
 static bool is_held_up(struct pool *pool)
 {
-    struct output *full = output_is_full(pool->out) ? pool->out : pool->err;
-
-    if (!output_is_full(full))
-        return false;
-    if (list_empty(&pool->room.node))
-        output_wait(full, &pool->room);
-    return true;
+    return output_wait(output_is_full(pool->out) ? pool->out : pool->err, &pool->room);
 }
 
 /* Give the oldest queued job to the worker. */

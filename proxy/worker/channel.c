@@ -181,13 +181,10 @@ static bool pull(struct loop_watch *watch, struct line *line, uint64_t *n_read)
 
 bool channel_hold_up(struct channel *channel)
 {
-    struct output *output = channel->out.output;
-
-    if (channel->fd1.sock == NULL || channel->kept_apart || !output_is_full(output))
+    if (channel->fd1.sock == NULL || channel->kept_apart ||
+        !output_wait(channel->out.output, &channel->out_room))
         return false;
     loop_watch_read(&channel->fd1, NULL);
-    if (list_empty(&channel->out_room.node))
-        output_wait(output, &channel->out_room);
     return true;
 }
 

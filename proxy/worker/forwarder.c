@@ -131,10 +131,8 @@ static void on_readable(struct loop_watch *watch)
 {
     struct forwarder *forwarder = container_of(watch, struct forwarder, watch);
 
-    if (output_is_full(forwarder->output)) {
+    if (output_wait(forwarder->output, &forwarder->waiter)) {
         loop_watch_read(watch, NULL);
-        if (list_empty(&forwarder->waiter.node))
-            output_wait(forwarder->output, &forwarder->waiter);
         return;
     }
     (void)pull(forwarder, TURN_BYTES);
