@@ -11,9 +11,17 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/util.h"
+
+/* System calls that newer architectures do not have; -2 there, which no call has as its number. */
+#ifndef SYS_poll
+#define SYS_poll       (-2)
+#define SYS_select     (-2)
+#define SYS_epoll_wait (-2)
+#endif
 
 #define N_ARGS      6
 #define FDS_MAX     1024  /* a poll() of more descriptors is not examined */
@@ -122,6 +130,26 @@ static bool of_epoll(struct reader *reader, uint64_t fd)
     return true;
 }
 
+static bool is_poll(long number)
+{
+    return number == SYS_poll || number == SYS_ppoll;
+}
+
+static bool is_select(long number)
+{
+    return number == SYS_select || number == SYS_pselect6;
+}
+
+static bool is_epoll(long number)
+{
+    return number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
+}
+
+bool poll_set_is_poll(long number)
+{
+    return is_poll(number) || is_select(number) || is_epoll(number);
+}
+
 static bool read_set(struct reader *reader, long number, const char *args)
 {
     struct poll_set *set = reader->set;
@@ -130,19 +158,17 @@ static bool read_set(struct reader *reader, long number, const char *args)
 
     for (size_t i = 0; i < N_ARGS; i++, args = end)
         arg[i] = strtoull(args, &end, 16);
-    if (number == POLL_SET_POLL || number == SYS_ppoll) {
+    if (is_poll(number)) {
         set->has_limit = number == SYS_ppoll ? arg[2] != 0 : (int)arg[2] >= 0;
         return of_poll(reader, arg[0], arg[1]);
     }
-    if (number == POLL_SET_SELECT || number == SYS_pselect6) {
+    if (is_select(number)) {
         set->has_limit = arg[4] != 0;
         return of_select(reader, arg);
     }
-    if (number == POLL_SET_EPOLL || number == SYS_epoll_pwait || number == SYS_epoll_pwait2) {
-        set->has_limit = number == SYS_epoll_pwait2 ? arg[3] != 0 : (int)arg[3] >= 0;
-        return of_epoll(reader, arg[0]);
-    }
-    return false;
+    assert(is_epoll(number));
+    set->has_limit = number == SYS_epoll_pwait2 ? arg[3] != 0 : (int)arg[3] >= 0;
+    return of_epoll(reader, arg[0]);
 }
 
 bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args)

@@ -6,7 +6,6 @@
  */
 
 #include <stdbool.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 
 /* What a thread waits for. */
@@ -16,11 +15,12 @@ struct poll_set {
     unsigned n_others; /* how many other descriptors the thread waits for */
 };
 
+/* Whether this system call is poll(), select(), epoll_wait() or a variant. */
+bool poll_set_is_poll(long number);
 /* Find out what a blocked thread of this process waits for. input: inode of the pipe that is the
  * process's input; 0: not known. number, args: the system call and its arguments as in
- * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false, with *set all zero: the call is no poll(),
- * select(), epoll_wait() or variant, its arguments cannot be read, or it names too many
- * descriptors. */
+ * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false, with *set all zero: the arguments cannot be read,
+ * or they name too many descriptors. */
 bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args);
 /* Whether this descriptor of the process is its input. If /proc does not show that, descriptor 0 is
  * assumed to be the input. */
@@ -28,14 +28,3 @@ bool poll_set_is_input(pid_t pid, ino_t input, unsigned long fd);
 /* Like poll_set_is_input(), for the descriptor with this path in /proc. unseen: the result if /proc
  * does not show whether the descriptor is the input. */
 bool poll_set_is_input_at(const char *path, ino_t input, bool unseen);
-
-/* System calls that newer architectures do not have; -2 there, which no call has as its number. */
-#ifdef SYS_poll
-#define POLL_SET_POLL   SYS_poll
-#define POLL_SET_SELECT SYS_select
-#define POLL_SET_EPOLL  SYS_epoll_wait
-#else
-#define POLL_SET_POLL   (-2)
-#define POLL_SET_SELECT (-2)
-#define POLL_SET_EPOLL  (-2)
-#endif

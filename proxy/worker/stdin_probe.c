@@ -8,26 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/privileges.h"
 #include "base/util.h"
-#include "worker/poll_set.h"
 
 #define THREADS_MAX 64 /* examine no more threads than this */
 /* Examining all threads is costly. If n times in a row none of them waited for input, only one
  * thread is examined the next 2^n times. n is at most this. */
 #define VAIN_MAX 8
-
-/* The system calls in which a program may wait for input. */
-static const struct {
-    long number;
-    bool names_fd; /* the first argument is the descriptor to read, which must be the input */
-} calls[] = {
-    {SYS_read, true},        {SYS_readv, true},        {POLL_SET_POLL, false},
-    {SYS_ppoll, false},      {POLL_SET_SELECT, false}, {SYS_pselect6, false},
-    {POLL_SET_EPOLL, false}, {SYS_epoll_pwait, false}, {SYS_epoll_pwait2, false},
-};
 
 static int open_thread(const struct stdin_probe *probe, pid_t tid)
 {
@@ -114,11 +104,10 @@ static enum stdin_probe_state judge(struct stdin_probe *probe, int fd, bool clos
     number = strtol(text, &args, 10);
     if (args == text || number < 0) /* "-1": blocked outside any call, as by a page fault */
         return STDIN_PROBE_RUNS;
-    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
-        if (calls[i].number == number && calls[i].names_fd)
-            return judge_read(probe, strtoul(args, NULL, 16), closely);
-        else if (calls[i].number == number)
-            return closely ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
+    if (number == SYS_read || number == SYS_readv)
+        return judge_read(probe, strtoul(args, NULL, 16), closely);
+    if (poll_set_is_poll(number))
+        return closely ? judge_poll(probe, number, args) : STDIN_PROBE_POLLS;
     return STDIN_PROBE_NO;
 }
 
