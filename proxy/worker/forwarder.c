@@ -163,15 +163,10 @@ void forwarder_end_line(struct forwarder *forwarder)
     assert(buf_len(&forwarder->partial) == 0);
 }
 
-void forwarder_settle(struct forwarder *forwarder)
+void forwarder_close(struct forwarder *forwarder)
 {
     forwarder_settle_lines(forwarder);
     forwarder_end_line(forwarder);
-}
-
-void forwarder_close(struct forwarder *forwarder)
-{
-    forwarder_settle(forwarder);
     list_remove(&forwarder->waiter.node);
     loop_watch_close(&forwarder->watch);
     buf_done(&forwarder->partial);

@@ -39,13 +39,11 @@ void forwarder_close(struct forwarder *forwarder);
 /* Forward n bytes that the caller has read, such as log lines found among answers. */
 void forwarder_feed(struct forwarder *forwarder, const char *bytes, size_t n);
 
-/* At the end of an activation: forward what the pipe holds at this moment, end an unfinished line.
- * Bytes that the action writes after this moment are left in the pipe. */
-void forwarder_settle(struct forwarder *forwarder);
-/* Like forwarder_settle(), but keep an unfinished line: it belongs to the next activation, which
- * the process has been given already. */
+/* At the end of an activation: forward what the pipe holds at this moment. Bytes that the action
+ * writes after this moment are left in the pipe, and an unfinished line is kept. */
 void forwarder_settle_lines(struct forwarder *forwarder);
-/* End an unfinished line by a newline, without reading the pipe, which is known to be empty. */
+/* End an unfinished line by a newline. Call it after forwarder_settle_lines(), unless the process
+ * was given its next activation already: then the line belongs to that one. */
 void forwarder_end_line(struct forwarder *forwarder);
 /* Whether the forwarder's pipe is open and not at its end. */
 bool forwarder_is_open(const struct forwarder *forwarder);

@@ -130,12 +130,18 @@ static void two_actions_lines_do_not_mix(void **state)
 
 /* ---- the end of an activation ---- */
 
+static void settle(struct fixture *f)
+{
+    forwarder_settle_lines(&f->forwarder);
+    forwarder_end_line(&f->forwarder);
+}
+
 static void settling_forwards_what_the_pipe_holds(void **state)
 {
     struct fixture *f = *state;
 
     say(f, "one\n");
-    forwarder_settle(&f->forwarder);
+    settle(f);
     assert_captured(&f->out, "one\n");
 }
 
@@ -144,8 +150,8 @@ static void settling_ends_an_unfinished_line(void **state)
     struct fixture *f = *state;
 
     say(f, "one");
-    forwarder_settle(&f->forwarder);
-    forwarder_settle(&f->forwarder);
+    settle(f);
+    settle(f);
     assert_captured(&f->out, "one\n");
 }
 
@@ -153,9 +159,9 @@ static void settling_adds_nothing_to_finished_lines(void **state)
 {
     struct fixture *f = *state;
 
-    forwarder_settle(&f->forwarder);
+    settle(f);
     say(f, "one\n");
-    forwarder_settle(&f->forwarder);
+    settle(f);
     assert_captured(&f->out, "one\n");
 }
 
@@ -166,7 +172,7 @@ static void settling_ends_a_line_of_which_a_part_went_on_already(void **state)
 
     say_many(f, PARTIAL_BYTES + 1);
     loop_turn(f->loop, 3);
-    forwarder_settle(&f->forwarder);
+    settle(f);
     text = capture_text(&f->out);
     assert_int_equal(strlen(text), PARTIAL_BYTES + 2);
     assert_int_equal(count_of("\n", text), 1);
@@ -179,7 +185,7 @@ static void settling_empties_a_full_pipe(void **state)
     auto_free char *text = NULL;
 
     say_many(f, size);
-    forwarder_settle(&f->forwarder);
+    settle(f);
     text = capture_text(&f->out);
     assert_int_equal(strlen(text), size + 1);
 }
@@ -216,7 +222,7 @@ static void a_forged_sentinel_without_a_newline_is_altered(void **state)
     struct fixture *f = *state;
 
     say(f, SENTINEL);
-    forwarder_settle(&f->forwarder);
+    settle(f);
     assert_captured(&f->out, HARMLESS "\n");
 }
 
@@ -427,7 +433,7 @@ static void settling_a_closed_relay_is_harmless(void **state)
     struct fixture *f = *state;
 
     forwarder_close(&f->forwarder);
-    forwarder_settle(&f->forwarder);
+    settle(f);
     assert_captured(&f->out, "");
 }
 
