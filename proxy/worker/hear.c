@@ -438,8 +438,8 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
 {
     struct job *oldest = window_oldest(&s->window);
     size_t n_unread;
-    bool taken;
-    unsigned n_held;
+    bool taken, all_begun;
+    unsigned n_kept;
 
     assert(s->pid > 0 && !s->dismissed);
     s->dismissed = true;
@@ -450,25 +450,22 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
     /* Take the unread lines out of the pipe before their jobs are given back: this process may run
      * until SIGKILL, and must not begin a job that another process gets. */
     n_unread = take_unread(s, &taken);
-    n_held = window_n_held(&s->window, taken ? n_unread : 0);
-    if (s->window.numbered && taken) {
-        n_held = window_n_begun(&s->window, n_unread);
-        give_back(s, n_held);
-        finish_oldest(s, n_held, outcome, reason);
-        assert(s->window.n == 0);
-        return false;
+    all_begun = s->window.numbered && taken;
+    if (all_begun) {
+        n_kept = window_n_begun(&s->window, n_unread);
+    } else {
+        n_kept = window_n_held(&s->window, taken ? n_unread : 0);
+        if (n_kept == 0 && outcome == JOB_LATE) /* end the late job even if its line is unread */
+            n_kept = 1;
+        all_begun = n_kept <= 1;
     }
-    if (n_held == 0 && outcome == JOB_LATE) /* end the late job even if its line is unread */
-        n_held = 1;
-    give_back(s, n_held);
-    if (n_held <= 1) {
-        finish_oldest(s, n_held, outcome, reason);
-        assert(s->window.n == 0);
-        return false;
-    }
-    if (outcome == JOB_LATE && !oldest->tombstone)
+    give_back(s, n_kept);
+    if (all_begun)
+        finish_oldest(s, n_kept, outcome, reason);
+    else if (outcome == JOB_LATE && !oldest->tombstone)
         end_job(s, window_give_up(&s->window, oldest), outcome);
-    return true;
+    assert(!all_begun || s->window.n == 0);
+    return !all_begun;
 }
 
 void hear_close_input(struct session *s)
