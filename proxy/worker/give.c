@@ -279,12 +279,11 @@ bool give_health_check(struct session *s)
 
 /* ---- the question: does the process wait for its next line? ---- */
 
-/* Write the first byte of the next line as a probe: every line begins with "{". */
+/* Write the first byte of the next line, unless that was done: every line begins with "{". */
 static void write_first_byte(struct session *s)
 {
     assert(s->window.unsent == NULL);
     assert(!s->window.numbered);
-    s->question.probed = true;
     if (s->window.n_ahead == 0 && stdin_pipe_narrow(&s->channel.in) &&
         stdin_pipe_put(&s->channel.in, "{", 1) == 1)
         window_wrote_ahead(&s->window);
@@ -337,7 +336,7 @@ static uint64_t ask(struct session *s)
      * Output that is no valid answer may be a log line: do not end the activation because of it. */
     if (polls && !is_undecided)
         return UINT64_MAX;
-    if (!question->probed && !polls)
+    if (!polls)
         write_first_byte(s);
     if (stdin_pipe_unread(&s->channel.in) > 0)
         return UINT64_MAX;

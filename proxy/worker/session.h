@@ -54,9 +54,6 @@ struct question {
     /* Loop time at which a last wait for more output, GRACE_US, began: read_at_us or, if later, the
      * last check that found the process waiting for input and for something else. */
     uint64_t grace_at_us;
-    /* We tried to write "{", the first byte of any next line, to see whether the process reads it.
-     * If it was written, window.n_ahead is 1 until the next line comes. */
-    bool probed;
 };
 
 struct session {

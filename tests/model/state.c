@@ -290,7 +290,6 @@ static void hash_session(const struct session *s)
     hash_add(s->pacing.pipeline);
     hash_add(s->pacing.concurrent);
     hash_add(s->pacing.distrusted);
-    hash_add(s->question.probed);
     hash_moment_us(s->question.asked_at_us);
     hash_moment_us(s->question.read_at_us);
     hash_buf(&s->greeting);
