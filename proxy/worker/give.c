@@ -14,10 +14,11 @@
 /* give_question() looks in /proc to see whether the process waits for input. This is the time
  * between the first two looks; it doubles with each look. */
 #define LOOK_US 200
-/* time for such looks alone; then we write a probe byte, too, to see if the process reads it */
+/* time for such looks alone; then we write the first byte of the next line, too, to see if the
+ * process reads it */
 #define LOOKS_US  10000
 #define HEALTH_MS 3000 /* time for an idle process to show that it still reads */
-/* time for more output once the probe byte was read; after that the answer counts as complete */
+/* time for more output once the first byte was read; after that the answer counts as complete */
 #define GRACE_US 100000
 /* if the process also waits for something else, such as a timer, GRACE_US begins later, by at most
  * AWAITS_US; until then we look in /proc again every AGAIN_US */
@@ -27,7 +28,7 @@
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !s->window.probing && !window_is_fed(&s->window) &&
+    return s->window.n == 1 && !s->window.only_prefix && !window_is_fed(&s->window) &&
            pacing_depth(&s->pacing) == 1;
 }
 
@@ -46,10 +47,10 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* While only the start of the line (a probe) is written, its job counts as not begun. That must
-     * stay so if this write fails: the process is dead, and has not begun the job. */
+    /* While only a prefix of the line is written, its job counts as not begun. That must stay so if
+     * this write fails: the process is dead, and has not begun the job. */
     if (n > 0)
-        window_end_probe(&s->window);
+        window_end_prefix(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
@@ -64,18 +65,18 @@ static bool drop_what_is_stale(struct session *s)
     return !channel_ended(&s->channel);
 }
 
-/* Write the start of the unsent line as a probe, unless that was done. true: the process has read
- * the probe, or we cannot tell whether it has. */
-static bool has_read_probe(struct session *s)
+/* Write a prefix of the unsent line, unless that was done. true: the process has read it, or we
+ * cannot tell whether it has. */
+static bool has_read_prefix(struct session *s)
 {
     assert(!window_is_fed(&s->window));
     if (!stdin_pipe_narrow(&s->channel.in)) {
         /* It has answered a line that it has not read to the end, and may answer the rest, too. */
-        s->spoiled |= !s->window.probing && stdin_pipe_unread(&s->channel.in) > 0;
+        s->spoiled |= !s->window.only_prefix && stdin_pipe_unread(&s->channel.in) > 0;
         return !s->spoiled;
     }
-    if (!s->window.probing) {
-        struct iovec part = window_probe(&s->window);
+    if (!s->window.only_prefix) {
+        struct iovec part = window_prefix(&s->window);
         ssize_t n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
 
         if (n < 0)
@@ -86,13 +87,13 @@ static bool has_read_probe(struct session *s)
 }
 
 /* Whether the process waits for its next line: then all of its older output is in its pipes. If
- * /proc does not show that it waits, write the start of the line as a probe. Call again when the
- * pipe has room: that means that the process has read the probe. */
+ * /proc does not show that it waits, write a prefix of the line. Call again when the pipe has room:
+ * that means that the process has read the prefix. */
 static bool is_at_input(struct session *s)
 {
-    if (!s->window.probing && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
+    if (!s->window.only_prefix && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
         return true;
-    return has_read_probe(s);
+    return has_read_prefix(s);
 }
 
 /* Call before a line is written to a process that gets a line only while it waits for one. false:
@@ -310,8 +311,8 @@ static void conclude(struct session *s, bool is_certain)
 }
 
 /* Find out whether the process waits for its next line. Returns the time of loop_now_us() at which
- * to look again. UINT64_MAX: set no timer. If the first byte of the next line was written as a
- * probe, look again when the pipe has room: that means that the process has read the byte. */
+ * to look again. UINT64_MAX: set no timer. If the first byte of the next line was written, look
+ * again when the pipe has room: that means that the process has read the byte. */
 static uint64_t ask(struct session *s)
 {
     struct question *question = &s->question;
@@ -344,7 +345,7 @@ static uint64_t ask(struct session *s)
         question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)
         question->grace_at_us = now_us;
-    /* is_certain is false: an event loop, or a child of the process, may have read the probe byte
+    /* is_certain is false: an event loop, or a child of the process, may have read the first byte
      * while the process still waits for something else. */
     if (now_us - question->grace_at_us >= GRACE_US) {
         conclude(s, false);

@@ -15,7 +15,7 @@ static void window_check(const struct window *window)
 {
     assert((window->n == 0) == list_empty(&window->jobs));
     assert(window->n_tombstones <= window->n);
-    assert(window->unsent != NULL || (window->unsent_written == 0 && !window->probing));
+    assert(window->unsent != NULL || (window->unsent_written == 0 && !window->only_prefix));
     assert(window->unsent == NULL || window->n > 0);
     assert(window->n_ahead == 0 || window->unsent_written == 0);
 }
@@ -115,7 +115,7 @@ struct job *window_take(struct window *window, struct job *job)
     if (window->unsent == job) {
         window->unsent = job_after(window, job);
         window->unsent_written = 0;
-        window->probing = false;
+        window->only_prefix = false;
     }
     list_remove(&job->node);
     window->n--;
@@ -146,7 +146,7 @@ void window_drop_tombstones(struct window *window)
 
 bool window_is_fed(const struct window *window)
 {
-    return window->n > 0 && !window->probing &&
+    return window->n > 0 && !window->only_prefix &&
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
 }
 
@@ -161,21 +161,21 @@ static void take_what_is_ahead(struct window *window)
     }
 }
 
-struct iovec window_probe(struct window *window)
+struct iovec window_prefix(struct window *window)
 {
     struct job *job = window->unsent;
 
     assert(job != NULL && job == window_oldest(window) && !window->numbered);
     assert(job->len >= sizeof("{}\n") - 1);
     take_what_is_ahead(window);
-    window->probing = true;
+    window->only_prefix = true;
     return (struct iovec){job->line + window->unsent_written,
                           job->len - (sizeof("}\n") - 1) - window->unsent_written};
 }
 
-void window_end_probe(struct window *window)
+void window_end_prefix(struct window *window)
 {
-    window->probing = false;
+    window->only_prefix = false;
 }
 
 void window_wrote_ahead(struct window *window)
@@ -333,7 +333,7 @@ bool window_wrote_last(const struct window *window, const char *bytes, size_t n)
 
 unsigned window_n_held(const struct window *window, size_t n_unread)
 {
-    return window->probing ? 0 : n_read(window, n_unread, false);
+    return window->only_prefix ? 0 : n_read(window, n_unread, false);
 }
 
 unsigned window_n_begun(const struct window *window, size_t n_unread)

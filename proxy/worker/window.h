@@ -34,9 +34,9 @@ struct window {
     uint64_t last_number;  /* the last job->number that this process got; 0: none */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* how many bytes of the line of `unsent` are written */
-    /* the written bytes of `unsent` are a probe, an incomplete line (window_probe()): the job
-     * cannot have begun */
-    bool probing;
+    /* of the line of `unsent` only a prefix is written (window_prefix()): the job cannot have
+     * begun */
+    bool only_prefix;
     size_t n_ahead;      /* bytes of the next line, written before there was a job for it */
     uint64_t n_written;  /* all bytes written so far, also to earlier processes */
     uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
@@ -68,17 +68,17 @@ static inline bool window_is_deserted(const struct window *window)
 /* Free the tombstones. Call when the process is dead. */
 void window_drop_tombstones(struct window *window);
 
-/* Whether a line is written at least in part, not only as a probe, so that an answer may come. */
+/* Whether a line is written at least in part, more than a prefix, so that an answer may come. */
 bool window_is_fed(const struct window *window);
 
 /*
- * A probe is the start of the oldest line. No process can begin a job before it has the end of the
- * line, and a process that has read the probe waits for the rest. Returns the bytes of the probe
+ * A prefix is the start of the oldest line. No process can begin a job before it has the end of the
+ * line, and a process that has read the prefix waits for the rest. Returns the bytes of the prefix
  * that are not written yet.
  */
-struct iovec window_probe(struct window *window);
-/* Call when more of the line than its probe was written: from then on the job may begin. */
-void window_end_probe(struct window *window);
+struct iovec window_prefix(struct window *window);
+/* Call when more of the line than its prefix was written: from then on the job may begin. */
+void window_end_prefix(struct window *window);
 /* Record that the first byte of the next line was written before there was a job for it. That byte
  * is the same in all lines. */
 void window_wrote_ahead(struct window *window);
@@ -86,7 +86,7 @@ void window_wrote_ahead(struct window *window);
 /* Fill at most `max` iovecs with the bytes to write next. Returns how many are filled; 0: there is
  * nothing to write. */
 int window_lines(struct window *window, struct iovec *lines, int max);
-/* Record that n bytes of window_lines(), or of a probe, were written. */
+/* Record that n bytes of window_lines(), or of a prefix, were written. */
 void window_wrote(struct window *window, size_t n);
 /* Whether no line is written only in part, so that a control line may be written now. */
 bool window_is_between_lines(const struct window *window);
@@ -95,12 +95,12 @@ void window_wrote_else(struct window *window, size_t n);
 
 /* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
  * line was read in full. Without request ids the oldest job has begun if a byte of its line was
- * read, unless only a probe was written, and no other job has begun. n_unread: bytes still in the
+ * read, unless only a prefix was written, and no other job has begun. n_unread: bytes still in the
  * pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a
- * probe was written. n_unread: bytes still in the pipe. */
+ * prefix was written. n_unread: bytes still in the pipe. */
 unsigned window_n_held(const struct window *window, size_t n_unread);
 
 /* Whether the n bytes that were written last are `bytes`. Only lines of jobs in the window are

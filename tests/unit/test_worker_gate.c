@@ -6,9 +6,9 @@
 
 #include "worker_fixture.h"
 
-static bool is_probing(void *subject)
+static bool has_only_prefix(void *subject)
 {
-    return ((struct fixture *)subject)->worker.session.window.probing;
+    return ((struct fixture *)subject)->worker.session.window.only_prefix;
 }
 
 static void a_second_answer_at_once_is_dropped(void **state)
@@ -79,7 +79,7 @@ static void an_acknowledgement_at_once_is_no_answer(void **state)
     (void)state;
 }
 
-static void one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line(void **state)
+static void one_that_announces_a_pipeline_amid_a_prefix_gets_the_rest_of_the_line(void **state)
 {
     struct fixture *f = *state;
     auto_free char *stop = xasprintf("kill:%d", SIGSTOP);
@@ -89,7 +89,7 @@ static void one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line
     start(f, launch_child(ANSWERS_FD3, false, stop, "write3:{\"ok\":true,\"pipeline\":64}\n",
                           "serve", NULL));
     job = give(f, "line3:{\"n\":1}");
-    loop_until(f->loop, is_probing, f);
+    loop_until(f->loop, has_only_prefix, f);
     assert_int_equal(waitid(P_PID, (id_t)f->worker.pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT), 0);
     spawn_kill(f->worker.pid, SIGCONT);
     loop_until(f->loop, all_came_back, f);
@@ -155,7 +155,7 @@ static void a_worker_that_does_not_come_back_to_its_input_begins_nothing(void **
         start(f, serve(ANSWERS_FD3));
         (void)run(f, scripts[i]);
         job = give(f, "never read");
-        loop_until(f->loop, is_probing, f);
+        loop_until(f->loop, has_only_prefix, f);
         worker_stop(&f->worker);
         loop_until(f->loop, all_came_back, f);
         assert_int_equal(job->outcome, JOB_PENDING);
@@ -254,7 +254,7 @@ int main(void)
         TEST(a_second_answer_on_stdout_is_log_of_its_own_activation_or_later),
         TEST(a_late_acknowledgement_is_no_answer),
         TEST(an_acknowledgement_at_once_is_no_answer),
-        TEST(one_that_announces_a_pipeline_amid_a_probe_gets_the_rest_of_the_line),
+        TEST(one_that_announces_a_pipeline_amid_a_prefix_gets_the_rest_of_the_line),
         TEST(two_acknowledgements_are_no_answer),
         TEST(an_unfinished_line_is_no_part_of_the_next_answer),
         TEST(an_unfinished_log_line_is_no_part_of_the_next_answer),

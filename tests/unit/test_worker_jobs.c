@@ -267,7 +267,7 @@ static void an_activation_that_was_read_in_part_does_not_come_back(void **state)
     assert_int_equal(job->outcome, JOB_DIED);
 }
 
-static void an_activation_of_which_a_probe_was_read_comes_back(void **state)
+static void an_activation_of_which_a_prefix_was_read_comes_back(void **state)
 {
     struct fixture *f = *state;
 
@@ -473,7 +473,7 @@ int main(void)
         TEST(an_activation_that_was_not_read_comes_back),
         TEST(an_activation_that_comes_back_leaves_no_sentinel),
         TEST(an_activation_that_was_read_in_part_does_not_come_back),
-        TEST(an_activation_of_which_a_probe_was_read_comes_back),
+        TEST(an_activation_of_which_a_prefix_was_read_comes_back),
         TEST(an_activation_without_a_word_leaves_one_sentinel_on_each_stream),
         TEST(log_lines_stand_before_the_sentinel),
         TEST(an_unfinished_log_line_is_ended_before_the_sentinel),
