@@ -315,7 +315,7 @@ bool pool_is_ready(const struct pool *pool)
  * process had got a line, if it has crashed at most once in a row, or if other workers were given
  * jobs since it ended.
  * So a worker that keeps ending while the pool is idle is started only when jobs come. While the
- * circuit is open, only one worker runs, as a probe. */
+ * circuit is open, only one worker runs, as a trial. */
 static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
 {
     if (pw->up)

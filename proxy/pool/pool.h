@@ -8,13 +8,13 @@
  *
  * Circuit breaker: after `broken_after` crashes in a row, at the start or while idle, the circuit
  * opens if no worker is ready. Then jobs fail at once (JOB_UNSTARTED), and one worker at a time is
- * started as a probe. The first that becomes ready closes the circuit. To users an open circuit is
+ * started as a trial. The first that becomes ready closes the circuit. To users an open circuit is
  * reported as "broken".
  *
  *              a worker is ready          too many crashes
  *    STARTING ──────────────────► SERVING ────────────────► BROKEN
  *                                    ▲                       │
- *                                    └───────────────────────┘ a probe is ready
+ *                                    └───────────────────────┘ a trial is ready
  *
  * pool_retire() leads from each of these to RETIRED, pool_stop() from every state to STOPPING.
  */

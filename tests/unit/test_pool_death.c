@@ -154,7 +154,7 @@ static bool is_serving_again(void *subject)
     return f->pool->state != POOL_BROKEN && f->pool->workers[0].worker.state == WORKER_READY;
 }
 
-static void a_probe_that_starts_ends_the_broken_state(void **state)
+static void a_trial_that_starts_ends_the_broken_state(void **state)
 {
     struct fixture *f = *state;
     char path[] = "/tmp/whisk-test-XXXXXX";
@@ -194,11 +194,11 @@ static bool at_most_one_runs(void *subject)
     return pool_n_processes(((struct fixture *)subject)->pool) <= 1;
 }
 
-static void a_broken_pool_probes_with_one_worker_at_a_time(void **state)
+static void a_broken_pool_tries_with_one_worker_at_a_time(void **state)
 {
     struct fixture *f = *state;
     char path[] = "/tmp/whisk-test-XXXXXX";
-    unsigned n_probes = 0;
+    unsigned n_trials = 0;
 
     f->opts.n_workers = 3;
     start(f, launch_that_works_once(path));
@@ -213,9 +213,9 @@ static void a_broken_pool_probes_with_one_worker_at_a_time(void **state)
     for (int i = 0; i < 100; i++) {
         loop_turn(f->loop, 1);
         assert_true(at_most_one_runs(f));
-        n_probes += pool_n_processes(f->pool);
+        n_trials += pool_n_processes(f->pool);
     }
-    assert_true(n_probes > 0);
+    assert_true(n_trials > 0);
 }
 
 static void activations_that_end_their_workers_cost_themselves_only(void **state)
@@ -338,8 +338,8 @@ int main(void)
         TEST(it_comes_back_for_a_job_that_another_worker_got_too),
         TEST(who_waits_for_a_broken_action_is_told_why),
         TEST(a_broken_action_is_not_started_for_each_job),
-        TEST(a_probe_that_starts_ends_the_broken_state),
-        TEST(a_broken_pool_probes_with_one_worker_at_a_time),
+        TEST(a_trial_that_starts_ends_the_broken_state),
+        TEST(a_broken_pool_tries_with_one_worker_at_a_time),
         TEST(activations_that_end_their_workers_cost_themselves_only),
         TEST(deaths_between_answers_do_not_make_it_broken),
         TEST(a_death_while_idle_counts_after_one_that_cost_an_activation),
