@@ -23,7 +23,7 @@
 #include "base/log.h"
 
 #define SAID_MAX_BYTES 4096 /* longest line of a launcher; our launchers write about 100 bytes */
-#define VAIN_MAX       2    /* give up after this many processes in a row that made no worker */
+#define STARTS_MAX     2    /* give up after this many processes in a row that made no worker */
 #define LOOK_MS        1000 /* while the zygote makes a worker: time between checks for SIGSTOP */
 
 static void forget_begun(struct zygote *t)
@@ -53,7 +53,7 @@ void zygote_start(struct zygote *t, const struct spawned *waiting)
 
     assert(t->worker.state == WORKER_DOWN);
     t->forks = false;
-    t->n_vain++; /* count failed starts, too: ended() gives up after VAIN_MAX of them */
+    t->n_starts++; /* count failed starts, too: ended() gives up after STARTS_MAX of them */
     if (waiting == NULL && spawn_start(&t->spec, t->worker.opts.pipe_bytes, &spawned, &err) < 0) {
         log_info("template.start", log_text("failed", err.text));
         worker_fail_start(&t->worker, &err);
@@ -122,7 +122,7 @@ static void ended(struct zygote *t)
         return;
     if (err.kind == ERR_SYSTEM || (err.kind != ERR_NONE && !t->loaded))
         return_orders(t, &err);
-    else if (t->n_vain >= VAIN_MAX)
+    else if (t->n_starts >= STARTS_MAX)
         give_up(t, "it ended again before it had made a worker");
     else if (!list_empty(&t->orders))
         zygote_start(t, NULL);
@@ -228,7 +228,7 @@ static void finish_order(struct zygote *t, pid_t pid, const struct err *err)
     spawned.mark = kin_mark();
     kin_mark_process(pid, spawned.mark); /* now, so that the worker's children inherit the mark */
     t->begun = SPAWNED_NONE;
-    t->n_vain = 0;
+    t->n_starts = 0;
     order->made(order, &spawned, NULL);
 }
 

@@ -52,7 +52,7 @@ struct zygote {
     uint64_t late_at_ms;      /* loop time by which the ordered worker must have been made */
     bool forks;               /* the process said that it can fork */
     bool loaded;              /* a process of the zygote has loaded the action once */
-    unsigned n_vain;          /* starts in a row, failed ones too, that made no worker */
+    unsigned n_starts;        /* starts in a row, failed ones too, that made no worker */
     bool given_up;            /* no more orders are taken */
 };
 

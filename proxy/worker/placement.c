@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 /* Restrict no process whose activations take longer: compared to these a wake-up costs little. */
-#define LIGHT_NS 200000
+#define WORK_MAX_NS 200000
 /* Restrict the process to our processor for the write of one line in this many. Measured: doing so
  * for every line is 10 % slower when many jobs wait, and for every 8th line is less steady. */
 #define PLACE_EVERY 4
@@ -35,7 +35,7 @@ bool placement_begin(struct placement *placement, pid_t pid, uint64_t work_ns)
     int cpu;
 
     assert(pid > 0);
-    if (!placement->possible || work_ns == 0 || work_ns > LIGHT_NS)
+    if (!placement->possible || work_ns == 0 || work_ns > WORK_MAX_NS)
         return false;
     if (placement->n_left > 0) {
         placement->n_left--;

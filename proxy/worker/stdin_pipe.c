@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/util.h"
 
-#define VAIN_MAX                                                                                   \
-    3 /* a narrow pipe that was writable but not empty this often in a row holds several writes */
+/* a narrow pipe that was writable but not empty this often in a row holds several writes */
+#define UNEMPTY_MAX 3
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -116,8 +116,8 @@ static size_t of_lines(const struct stdin_pipe *in, size_t n)
 
 void stdin_pipe_saw_room(struct stdin_pipe *in)
 {
-    in->n_vain = in->narrow && unread(in) > 0 ? in->n_vain + 1 : 0;
-    if (in->n_vain >= VAIN_MAX) {
+    in->n_unempty = in->narrow && unread(in) > 0 ? in->n_unempty + 1 : 0;
+    if (in->n_unempty >= UNEMPTY_MAX) {
         stdin_pipe_widen(in);
         in->cannot_narrow = true;
     }

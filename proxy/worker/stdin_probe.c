@@ -15,9 +15,9 @@
 #include "base/util.h"
 
 #define THREADS_MAX 64 /* examine no more threads than this */
-/* Examining all threads is costly. If n times in a row none of them waited for input, only one
- * thread is examined the next 2^n times. n is at most this. */
-#define VAIN_MAX 8
+/* Examining all threads is costly. If n searches in a row found none that waited for input, only
+ * one thread is examined the next 2^n times. n is at most this. */
+#define SEARCHES_MAX 8
 
 static int open_thread(const struct stdin_probe *probe, pid_t tid)
 {
@@ -179,18 +179,18 @@ static bool find_reader(struct stdin_probe *probe, bool closely)
  * thread. So it is done less often the more often no such thread was found. */
 static bool another_waits(struct stdin_probe *probe, bool closely)
 {
-    assert(probe->n_vain <= VAIN_MAX);
+    assert(probe->n_searches <= SEARCHES_MAX);
     if (probe->n_until > 0) {
         probe->n_until--;
         return false;
     }
     if (find_reader(probe, closely)) {
-        probe->n_vain = 0;
+        probe->n_searches = 0;
         return true;
     }
-    if (probe->n_vain < VAIN_MAX)
-        probe->n_vain++;
-    probe->n_until = 1u << probe->n_vain;
+    if (probe->n_searches < SEARCHES_MAX)
+        probe->n_searches++;
+    probe->n_until = 1u << probe->n_searches;
     return false;
 }
 

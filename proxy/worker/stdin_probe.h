@@ -39,8 +39,8 @@ struct stdin_probe {
     struct poll_set polled; /* what the thread waited for in the last poll seen */
     /* value of `polled` when the process was idle; not known if has_input is false */
     struct poll_set idle;
-    unsigned n_vain;  /* times in a row that all threads were examined and none waited for input */
-    unsigned n_until; /* how often to examine one thread only before all are examined again */
+    unsigned n_searches; /* searches of all threads in a row that found none waiting for input */
+    unsigned n_until;    /* how often to examine one thread only before all are examined again */
     const struct privileges *privileges; /* rights of the process's user; borrowed; NULL: ours */
     bool borrows;                        /* `fd` can be read only with those rights */
 };

@@ -10,7 +10,7 @@
 
 #include "worker/placement.h"
 
-#define LIGHT_NS 10000
+#define SHORT_NS 10000
 #define HEAVY_NS 10000000
 #define TRIES    16 /* one line in a few is placed */
 
@@ -64,7 +64,7 @@ static void a_light_worker_is_bound_while_its_line_is_written(void **state)
 
     (void)state;
     placement_open(&placement, true);
-    assert_int_equal(n_placed(&placement, pid, LIGHT_NS) > 0, several);
+    assert_int_equal(n_placed(&placement, pid, SHORT_NS) > 0, several);
     end_sleeper(pid);
 }
 
@@ -87,7 +87,7 @@ static void nobody_is_where_it_is_switched_off(void **state)
 
     (void)state;
     placement_open(&placement, false);
-    assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
+    assert_int_equal(n_placed(&placement, pid, SHORT_NS), 0);
     end_sleeper(pid);
 }
 
@@ -106,7 +106,7 @@ static void nobody_is_where_there_is_one_processor(void **state)
             CPU_SET(cpu, &one);
     assert_int_equal(sched_setaffinity(pid, sizeof(one), &one), 0);
     placement_open(&placement, true);
-    assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
+    assert_int_equal(n_placed(&placement, pid, SHORT_NS), 0);
     end_sleeper(pid);
 }
 
@@ -138,7 +138,7 @@ static void nobody_that_has_threads_is(void **state)
     assert_int_equal(read(pipes[0], &byte, 1), 1);
     (void)close(pipes[0]);
     placement_open(&placement, true);
-    assert_int_equal(n_placed(&placement, pid, LIGHT_NS), 0);
+    assert_int_equal(n_placed(&placement, pid, SHORT_NS), 0);
     end_sleeper(pid);
 }
 
@@ -151,7 +151,7 @@ static void a_process_that_is_gone_costs_nothing_more(void **state)
     placement_open(&placement, true);
     end_sleeper(pid);
     for (int i = 0; i < TRIES; i++)
-        assert_false(placement_begin(&placement, pid, LIGHT_NS));
+        assert_false(placement_begin(&placement, pid, SHORT_NS));
     assert_false(placement.possible);
 }
 
