@@ -323,7 +323,7 @@ static bool wants_restart(const struct pool *pool, const struct pool_worker *pw)
     if (pool->state == POOL_BROKEN)
         return !is_any(pool, false);
     return !list_empty(&pool->queue) || pool->n_given != pw->n_given_before ||
-           worker_was_fed(&pw->worker) || pw->backoff.n_deaths <= 1;
+           worker_got_line(&pw->worker) || pw->backoff.n_deaths <= 1;
 }
 
 /* Restart the workers whose pause is over, and set the timer for the next pause to end. */

@@ -272,7 +272,7 @@ static enum channel_result next3(struct channel *channel, enum channel_wanted wa
         }
         if (wanted != WANT_NOTHING)
             return result == LINE_READY ? CHANNEL_LINE : CHANNEL_TOO_LONG;
-        if (!channel->in.fed && result == LINE_READY && line_is_announcement(*text, *n))
+        if (!channel->in.got_line && result == LINE_READY && line_is_announcement(*text, *n))
             return CHANNEL_LINE;
         channel->n_stale++;
     }
@@ -292,7 +292,7 @@ static bool is_wanted(const struct channel *channel, enum channel_wanted wanted,
     case WANT_READY:
         return line_is_announcement_among_logs(text, n);
     case WANT_NOTHING:
-        return !channel->in.fed && line_is_announcement_among_logs(text, n);
+        return !channel->in.got_line && line_is_announcement_among_logs(text, n);
     }
     return false;
 }
@@ -354,7 +354,7 @@ static enum channel_result next1(struct channel *channel, enum channel_wanted wa
         }
         if (is_wanted(channel, wanted, *text, *n))
             return CHANNEL_LINE;
-        if (wanted == WANT_NOTHING && (channel->in.fed || channel->kept_apart) &&
+        if (wanted == WANT_NOTHING && (channel->in.got_line || channel->kept_apart) &&
             (line_is_answer(*text, *n) || channel_is_part(channel, *text, *n))) {
             channel->n_stale++;
             /* Where each line is an answer, this may be another client's result: do not log it. */

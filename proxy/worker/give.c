@@ -28,7 +28,7 @@
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !s->window.only_prefix && !window_is_fed(&s->window) &&
+    return s->window.n == 1 && !s->window.only_prefix && !window_awaits_answer(&s->window) &&
            pacing_depth(&s->pacing) == 1;
 }
 
@@ -69,7 +69,7 @@ static bool drop_what_is_stale(struct session *s)
  * cannot tell whether it has. */
 static bool has_read_prefix(struct session *s)
 {
-    assert(!window_is_fed(&s->window));
+    assert(!window_awaits_answer(&s->window));
     if (!stdin_pipe_narrow(&s->channel.in)) {
         /* It has answered a line that it has not read to the end, and may answer the rest, too. */
         s->spoiled |= !s->window.only_prefix && stdin_pipe_unread(&s->channel.in) > 0;
@@ -100,7 +100,7 @@ static bool is_at_input(struct session *s)
  * the answer pipes of the process are at their ends. */
 static bool begin_with_care(struct session *s)
 {
-    assert(!window_is_fed(&s->window));
+    assert(!window_awaits_answer(&s->window));
     if (!drop_what_is_stale(s))
         return false;
     if (s->channel.answers == ANSWERS_AUTO)
@@ -114,7 +114,7 @@ static bool begin_with_care(struct session *s)
  * process no longer reads, or its answer pipes are at their ends. */
 static bool write_next(struct session *s)
 {
-    if (window_is_fed(&s->window))
+    if (window_awaits_answer(&s->window))
         return write_unsent(s);
     if (pacing_takes_care(&s->pacing)) {
         if (!is_at_input(s))
@@ -305,7 +305,7 @@ static void conclude(struct session *s, bool is_certain)
         hear(s);
     }
     odd = channel_oddity(&s->channel);
-    if (window_is_fed(&s->window) && odd != ODD_NOTHING)
+    if (window_awaits_answer(&s->window) && odd != ODD_NOTHING)
         hear_malformed(s, channel_oddity_text(odd));
     s->question = (struct question){0};
 }
@@ -322,7 +322,7 @@ static uint64_t ask(struct session *s)
     uint64_t since_us;
     bool polls;
 
-    assert(window_is_fed(&s->window));
+    assert(window_awaits_answer(&s->window));
     if (question->asked_at_us == 0)
         question->asked_at_us = now_us;
     since_us = now_us - question->asked_at_us;
@@ -358,7 +358,7 @@ static uint64_t ask(struct session *s)
  * has written something that may be the answer or was probably meant as one. */
 static bool has_question(const struct session *s)
 {
-    return !session_is_lost(s) && s->window.n == 1 && window_is_fed(&s->window) &&
+    return !session_is_lost(s) && s->window.n == 1 && window_awaits_answer(&s->window) &&
            s->window.unsent == NULL && !s->channel.kept_apart && !s->window.numbered &&
            (channel_is_undecided(&s->channel) || channel_oddity(&s->channel) != ODD_NOTHING);
 }

@@ -39,7 +39,7 @@ static void end_job(struct session *s, struct job *job, enum job_outcome outcome
     assert(job->outcome == JOB_PENDING && outcome != JOB_PENDING);
     assert(!job->tombstone);
     job->outcome = outcome;
-    if (!window_is_fed(&s->window))
+    if (!window_awaits_answer(&s->window))
         channel_settle_logs(&s->channel);
     else if (!s->logs_settled)
         channel_settle_log_lines(&s->channel);
@@ -187,7 +187,7 @@ void hear_malformed(struct session *s, const char *what)
 {
     struct job *job = window_oldest(&s->window);
 
-    assert(window_is_fed(&s->window));
+    assert(window_awaits_answer(&s->window));
     if (!job->tombstone)
         (void)snprintf(job->reason, sizeof(job->reason), "%s", what);
     channel_drop_rest(&s->channel); /* unfinished output belongs to the log of this activation */
@@ -202,7 +202,7 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
 {
     struct ready ready;
 
-    assert(!window_is_fed(&s->window));
+    assert(!window_awaits_answer(&s->window));
     if (ready_read(&ready, text, n, &s->refusal) < 0) {
         s->refused = true;
         return;
@@ -222,8 +222,8 @@ static void read_ready_line(struct session *s, const char *text, size_t n)
 
 static enum channel_wanted wanted(const struct session *s)
 {
-    if (window_is_fed(&s->window)) {
-        assert(s->channel.in.fed);
+    if (window_awaits_answer(&s->window)) {
+        assert(s->channel.in.got_line);
         return WANT_ANSWER;
     }
     if (!s->ready && !s->refused && !s->dismissed && s->spec->reports_ready)
@@ -258,7 +258,7 @@ void hear(struct session *s)
     s->logs_settled = false;
     if (n_answers > 0) {
         uint64_t n_logged = s->channel.out.n_bytes + s->channel.err.n_bytes;
-        uint64_t each_ns = pacing_answered(&s->pacing, n_answers, window_is_fed(&s->window),
+        uint64_t each_ns = pacing_answered(&s->pacing, n_answers, window_awaits_answer(&s->window),
                                            n_logged != s->n_logged);
 
         if (!s->window.numbered)
@@ -493,7 +493,7 @@ static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
      * the program may have died before it answered. */
     if (crashed)
         channel_refuse_undecided(&s->channel);
-    if (window_is_fed(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
+    if (window_awaits_answer(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)
         (void)finish_answered(s, CHANNEL_LINE, text, n);
 }
 

@@ -56,7 +56,7 @@ static ssize_t write_out(struct stdin_pipe *in, const struct iovec *parts, int n
 ssize_t stdin_pipe_write(struct stdin_pipe *in, const struct iovec *lines, int n_lines)
 {
     assert(n_lines > 0);
-    in->fed = true;
+    in->got_line = true;
     return write_out(in, lines, n_lines);
 }
 

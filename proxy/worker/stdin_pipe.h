@@ -19,7 +19,7 @@ struct buf;
 
 struct stdin_pipe {
     struct loop_watch watch; /* our end; when it is closed, the process reads an end of file */
-    bool fed;                /* a line of an activation was written to this process at least once */
+    bool got_line;           /* a line of an activation was written to this process at least once */
     bool narrow;             /* the pipe was shrunk so that it holds only one write */
     bool cannot_narrow;      /* the pipe could not be shrunk, or holds several writes even then */
     unsigned n_unempty;      /* times in a row that the narrow pipe was writable though not empty */

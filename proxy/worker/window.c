@@ -52,7 +52,7 @@ void window_open(struct window *window)
 
 void window_set_numbered(struct window *window, bool numbered)
 {
-    assert(!window_is_fed(window));
+    assert(!window_awaits_answer(window));
     assert(window->n_ahead == 0 || !numbered);
     window->numbered = numbered;
     if (numbered)
@@ -144,7 +144,7 @@ void window_drop_tombstones(struct window *window)
     }
 }
 
-bool window_is_fed(const struct window *window)
+bool window_awaits_answer(const struct window *window)
 {
     return window->n > 0 && !window->only_prefix &&
            (window->unsent != window_oldest(window) || window->unsent_written > 0);
@@ -396,7 +396,7 @@ enum window_late window_late(struct window *window, uint64_t now_ms, uint64_t to
             job->deadline_at_ms = now_ms + (job->tombstone ? tombstone_ms : job->limit_ms);
         if (job->deadline_at_ms <= now_ms) {
             if (!window->numbered && job == window_oldest(window) &&
-                (window_is_fed(window) || job->tombstone))
+                (window_awaits_answer(window) || job->tombstone))
                 return WINDOW_LATE_RUNNING;
             if (!job->tombstone) {
                 *late = window_give_up(window, job);

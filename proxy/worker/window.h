@@ -69,7 +69,7 @@ static inline bool window_is_deserted(const struct window *window)
 void window_drop_tombstones(struct window *window);
 
 /* Whether a line is written at least in part, more than a prefix, so that an answer may come. */
-bool window_is_fed(const struct window *window);
+bool window_awaits_answer(const struct window *window);
 
 /*
  * A prefix is the start of the oldest line. No process can begin a job before it has the end of the

@@ -515,9 +515,9 @@ void worker_hand_over_input(struct worker *w, struct loop_watch *to)
     stdin_pipe_hand_over(&w->session.channel.in, to);
 }
 
-bool worker_was_fed(const struct worker *w)
+bool worker_got_line(const struct worker *w)
 {
-    return w->session.channel.in.fed;
+    return w->session.channel.in.got_line;
 }
 
 enum answers worker_answers(const struct worker *w)

@@ -102,7 +102,7 @@ void worker_fail_start(struct worker *worker, const struct err *err);
 /* How many jobs the worker has. */
 unsigned worker_n_jobs(const struct worker *worker);
 /* Whether a line was written to the process since its start. */
-bool worker_was_fed(const struct worker *worker);
+bool worker_got_line(const struct worker *worker);
 /* The descriptor on which the worker's answers come; ANSWERS_AUTO: not known yet. */
 enum answers worker_answers(const struct worker *worker);
 /* Whether the state is READY and worker_stop() was not called. */

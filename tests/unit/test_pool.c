@@ -187,8 +187,8 @@ static void a_few_light_jobs_wake_one_worker_only(void **state)
     struct fixture *f = *state;
 
     start_two(f, 5000);
-    assert_true(worker_was_fed(&f->pool->workers[0].worker));
-    assert_false(worker_was_fed(&f->pool->workers[1].worker));
+    assert_true(worker_got_line(&f->pool->workers[0].worker));
+    assert_false(worker_got_line(&f->pool->workers[1].worker));
     stop(f);
 }
 
@@ -197,7 +197,7 @@ static void a_few_jobs_that_may_take_long_are_spread(void **state)
     struct fixture *f = *state;
 
     start_two(f, 4000);
-    assert_true(worker_was_fed(&f->pool->workers[1].worker));
+    assert_true(worker_got_line(&f->pool->workers[1].worker));
     stop(f);
 }
 

@@ -26,7 +26,7 @@ static void an_empty_flight_has_nothing(void **state)
     window_init(&window);
     assert_null(window_oldest(&window));
     assert_int_equal(window_lines(&window, &line, 1), 0);
-    assert_false(window_is_fed(&window));
+    assert_false(window_awaits_answer(&window));
     assert_int_equal(window_n_begun(&window, 0), 0);
 }
 
@@ -89,13 +89,13 @@ static void all_written_leaves_nothing_unsent_until_one_more_is_added(void **sta
     assert_ptr_equal(window_take(&f->window, &more), &more);
 }
 
-static void it_is_fed_from_the_first_byte_on(void **state)
+static void it_awaits_an_answer_from_the_first_byte_on(void **state)
 {
     struct fixture *f = *state;
 
-    assert_false(window_is_fed(&f->window));
+    assert_false(window_awaits_answer(&f->window));
     window_wrote(&f->window, 1);
-    assert_true(window_is_fed(&f->window));
+    assert_true(window_awaits_answer(&f->window));
 }
 
 static void it_is_not_fed_when_all_that_was_written_is_answered(void **state)
@@ -103,9 +103,9 @@ static void it_is_not_fed_when_all_that_was_written_is_answered(void **state)
     struct fixture *f = *state;
 
     window_wrote(&f->window, 3);
-    assert_true(window_is_fed(&f->window));
+    assert_true(window_awaits_answer(&f->window));
     (void)window_take(&f->window, f->jobs[0]);
-    assert_false(window_is_fed(&f->window));
+    assert_false(window_awaits_answer(&f->window));
 }
 
 static void the_worker_has_begun_once_a_byte_is_missing_from_the_pipe(void **state)
@@ -331,7 +331,7 @@ int main(void)
         FACT(a_write_over_two_ends_goes_on_inside_the_third_line),
         FACT(writes_of_single_bytes_come_to_the_same),
         FACT(all_written_leaves_nothing_unsent_until_one_more_is_added),
-        FACT(it_is_fed_from_the_first_byte_on),
+        FACT(it_awaits_an_answer_from_the_first_byte_on),
         FACT(it_is_not_fed_when_all_that_was_written_is_answered),
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
         FACT(the_next_has_not_begun_when_only_the_first_was_read_and_answered),
