@@ -521,8 +521,11 @@ void pool_retire(struct pool *pool, pool_retired_fn *retired, void *owner)
     assert(pool->retired == NULL && retired != NULL);
     if (pool->state != POOL_STOPPING)
         pool_move(pool, POOL_RETIRED);
+    pool->started = NULL;
     pool->retired = retired;
     pool->retired_owner = owner;
+    loop_timer_clear(&pool->restart);
+    loop_timer_clear(&pool->look);
     end_workers(pool, worker_retire);
 }
 
