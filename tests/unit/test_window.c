@@ -89,6 +89,28 @@ static void all_written_leaves_nothing_unsent_until_one_more_is_added(void **sta
     assert_ptr_equal(window_take(&f->window, &more), &more);
 }
 
+/* Only there a control line may be written. */
+static void it_is_between_lines_where_none_is_cut(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(window_is_between_lines(&f->window));
+    window_wrote(&f->window, 2);
+    assert_false(window_is_between_lines(&f->window));
+    window_wrote(&f->window, 1);
+    assert_true(window_is_between_lines(&f->window));
+}
+
+static void the_first_byte_of_a_line_to_come_is_a_line_that_is_cut(void **state)
+{
+    struct window window;
+
+    (void)state;
+    window_init(&window);
+    window_wrote_ahead(&window);
+    assert_false(window_is_between_lines(&window));
+}
+
 static void it_awaits_an_answer_from_the_first_byte_on(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +353,8 @@ int main(void)
         FACT(a_write_over_two_ends_goes_on_inside_the_third_line),
         FACT(writes_of_single_bytes_come_to_the_same),
         FACT(all_written_leaves_nothing_unsent_until_one_more_is_added),
+        FACT(it_is_between_lines_where_none_is_cut),
+        cmocka_unit_test(the_first_byte_of_a_line_to_come_is_a_line_that_is_cut),
         FACT(it_awaits_an_answer_from_the_first_byte_on),
         FACT(it_is_not_fed_when_all_that_was_written_is_answered),
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
