@@ -70,11 +70,15 @@ static bool drop_what_is_stale(struct session *s)
 static bool has_read_prefix(struct session *s)
 {
     assert(!window_awaits_answer(&s->window));
-    if (!stdin_pipe_narrow(&s->channel.in)) {
-        /* It has answered a line that it has not read to the end, and may answer the rest, too. */
-        s->spoiled |= !s->window.only_prefix && stdin_pipe_unread(&s->channel.in) > 0;
-        return !s->spoiled;
+    /* It has answered a line that it has not read to the end, and may answer the rest, too. More
+     * than the newline: some programs read that later. A control line may be unread at any time. */
+    if (!s->window.only_prefix && s->window.n_ahead == 0 && !s->takes_control &&
+        stdin_pipe_unread(&s->channel.in) > 1) {
+        s->spoiled = true;
+        return false;
     }
+    if (!stdin_pipe_narrow(&s->channel.in))
+        return true;
     if (!s->window.only_prefix) {
         struct iovec part = window_prefix(&s->window);
         ssize_t n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
