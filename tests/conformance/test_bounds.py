@@ -79,17 +79,18 @@ def test_unfinished_bodies_are_dropped_for_want_of_room(proxy):
         stream.close()
 
 
-def test_a_body_without_room_is_refused_before_it_comes(proxy):
-    one = proxy("--runtime", "python", "--held-max-bytes", 8 * MIB)
-    one.started(samples.PYTHON_CODES["echo"])
-    with one.connect() as first, one.connect() as second:
+def test_a_body_without_room_is_refused_before_it_comes(proxy, folder):
+    one = Watched(proxy, folder, "--runtime", "python", "--held-max-bytes", 8 * MIB)
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    with one.proxy.connect() as first, one.proxy.connect() as second:
         unfinished(first, 7 * MIB, 5 * MIB)
         unfinished(second, 7 * MIB)
         answer = second.answer()
         assert (answer.status, answer.headers["Retry-After"]) == (429, "1"), answer
         assert "--held-max-bytes" in answer.error
         assert second.file.read() == b""
-    assert one.run({"a": 1}).json == {"a": 1}
+    assert one.proxy.run({"a": 1}).json == {"a": 1}
+    assert one.ends() == {"no_room": 1, "ok": 1}
 
 
 def test_a_chunked_body_without_room_is_refused(proxy):
