@@ -122,6 +122,7 @@ def test_failures_are_told_word_for_word_and_may_be_repeated(proxy, folder, body
     ("echo error in stdout; echo error in stderr >&2; exit 1\n",
      "error in stdout\nerror in stderr"),
     ("true\n", "cannot compile"),
+    ("echo XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX; exit 1\n", "xxx_the_end_of_a_whisk_activation_xxx"),
 ])
 def test_TU11_failures_are_logged_when_asked(proxy, folder, body, log):
     """T-U11: with OW_LOG_INIT_ERROR the reply is general, the log has the words and sentinels."""
