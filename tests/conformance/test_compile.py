@@ -177,6 +177,17 @@ def test_a_compiler_that_has_left_its_group_is_ended_too(proxy, folder):
     assert not is_alive(int((folder / "pid").read_text()))
 
 
+def test_what_a_compiler_leaves_in_a_session_of_its_own_is_ended(proxy, folder):
+    pid = folder / "pid"
+    daemon = f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 600"
+    compiler = compilers.write(folder, f"setsid sh -c '{daemon}' >/dev/null 2>&1 &\n"
+                               f"until [ -e {pid} ]; do sleep 0.01; done\n" + compilers.program())
+    one = proxy(env=compilers.image(compiler))
+    one.started("some text")
+    wait_until(lambda: not is_alive(int(pid.read_text())), "what the compiler has left to be gone")
+    assert one.run({}).json == {"main": "main", "made": "compiled", "from": "some text"}
+
+
 def test_a_compiler_that_ignores_its_end_is_killed_with_the_proxy(proxy, folder):
     """SIGTERM to the proxy while a compiler works: the /init is answered, nothing is left."""
     compiler = compilers.write(folder, f"trap '' TERM; touch {folder}/begun; sleep 1000000\n")
