@@ -410,6 +410,13 @@ def test_frozen_action_is_left_alone(proxy):
     assert pending.result().json == {"pid": pid}
 
 
+def test_a_margin_takes_at_most_half_of_the_time(proxy):
+    """One that is longer than the time limit leaves the action time to answer."""
+    one = proxy("--runtime", "python", "--timeout", 9000, "--deadline-margin", 10000)
+    one.started(samples.PYTHON_CODES["echo"])
+    assert one.run({"a": 1}).json == {"a": 1}
+
+
 def test_TV20_frozen_and_thawed_past_a_deadline(proxy, gate):
     """T-V20: a container that did not run lost no time: nobody is killed for what the clock says."""
     one, door = proxy("--runtime", "python", "--timeout", 3000, "--deadline-margin", 0), gate()
