@@ -301,6 +301,35 @@ static void committing_what_is_gone_is_an_error(void **state)
     assert_int_equal(f->err.os, ENOENT);
 }
 
+static void settling_moves_aside_what_cannot_be_overwritten(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *folder = xasprintf("%s/folder", f->folder.in);
+    auto_free char *bin = NULL;
+    auto_free char *new_folder = NULL;
+    unsigned number;
+
+    open_in(f);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    folder_write(folder, "old", "1", 0644);
+    folder_write(f->folder.in, "file", "2", 0644);
+    folder_write(f->folder.in, "exec", "3", 0755);
+    number = stage_next(f);
+    assert_int_equal(store_commit(&f->store, number, &f->err), 0);
+    bin = store_path(&f->store, number, "bin");
+    new_folder = xasprintf("%s/file", bin); /* a folder in the place of a file */
+    assert_int_equal(mkdir(new_folder, 0755), 0);
+    folder_write(bin, "folder", "4", 0644); /* and a file in the place of a folder */
+    folder_write(bin, "exec", "5", 0755);
+    assert_int_equal(store_settle(&f->store, number, &f->err), 0);
+    assert_string_equal(folder_read(f->folder.in, "exec"), "5");
+    assert_string_equal(folder_read(f->folder.in, "folder"), "4");
+    assert_int_equal(folder_mode(f->folder.in, "file"), S_IFDIR | 0755);
+    assert_string_equal(folder_read(f->folder.in, "1/old/folder/old"), "1");
+    assert_string_equal(folder_read(f->folder.in, "1/old/file"), "2");
+    assert_int_equal(folder_mode(f->folder.in, "1/bin"), 0);
+}
+
 static void paths_are_those_of_the_version_and_its_parts(void **state)
 {
     struct store store = {.base = xstrdup("/base")};
@@ -416,6 +445,7 @@ int main(void)
         TEST(after_the_last_number_staging_fails),
         TEST(committing_renames_src_to_bin),
         TEST(committing_what_is_gone_is_an_error),
+        TEST(settling_moves_aside_what_cannot_be_overwritten),
         TEST(paths_are_those_of_the_version_and_its_parts),
         TEST(a_tree_is_removed_with_all_in_it),
         TEST(links_are_removed_and_what_they_lead_to_is_not),
