@@ -95,6 +95,16 @@ END
     assert one.run({}).json == {"code": "some text"}
 
 
+def test_a_compiler_may_link_to_the_program(proxy, folder):
+    """The program's mode is the compiler's: it is not ours to change."""
+    compiler = compilers.write(folder, compilers.program() + "chmod 700 \"$bin/exec\"\n"
+                               f"mv \"$bin/exec\" {folder}/program\nln -s {folder}/program \"$bin/exec\"\n")
+    one = proxy(env=compilers.image(compiler))
+    one.started("some text")
+    assert one.run({}).json == {"main": "main", "made": "compiled", "from": "some text"}
+    assert (folder / "program").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("body, text", [
     ("echo 'x.go:1: syntax error' >&2; exit 1\n", "x.go:1: syntax error\n"),
     ("echo out; echo err >&2; exit 0\n", "out\nerr\n"),
