@@ -281,7 +281,8 @@ def test_version(folder, flag):
     assert all(version[0].isdigit() for _, version in lines)
 
 
-def test_an_unusable_name_for_jars_is_refused_at_start(folder):
+@pytest.mark.parametrize("name", ["../exec.jar", "..", ".jar"])
+def test_an_unusable_name_for_jars_is_refused_at_start(folder, name):
     """OW_SAVE_JAR must not lead out of the folder."""
-    done = command(folder, "--port", "0", env={"OW_SAVE_JAR": "../exec.jar"})
+    done = command(folder, "--port", "0", env={"OW_SAVE_JAR": name})
     assert done.returncode == 2 and b"OW_SAVE_JAR" in done.stderr
