@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import compilers
 import samples
 from archives import zipped
-from whisk import REPO, all_pids, assert_error, installed_program, open_program, wait_until
+from whisk import REPO, all_pids, assert_error, installed_program, is_alive, open_program, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0,
                                 reason="only root may run actions as another user")
@@ -407,6 +408,17 @@ def test_fork_bomb_is_bounded(evaluating, user):
     assert one.value("1 + 1") == 2
     wait_until(lambda: len([pid for pid in all_pids() if owner(pid) == user]) <= 1,
                "all that it started to be gone")
+
+
+def test_processes_that_hide_from_the_proxy_go_with_the_worker(evaluating):
+    """Each worker's processes are found by their oom_score_adj; those that change it, by the user."""
+    one = evaluating("--workers", 1)
+    pid = one.value("subprocess.Popen(['/bin/sh', '-c', 'echo 1000 >/proc/self/oom_score_adj; exec sleep 600'],"
+                    " start_new_session=True).pid")
+    score = pathlib.Path(f"/proc/{pid}/oom_score_adj")
+    wait_until(lambda: score.read_text() == "1000\n", "it to change its score")
+    assert_error(one.run({"do": "os._exit(3)"}), 400, "command exited")
+    wait_until(lambda: not is_alive(pid), "it to be gone")
 
 
 def owner(pid):
