@@ -442,7 +442,7 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
     unsigned n_kept;
 
     assert(s->pid > 0 && !s->dismissed);
-    s->dismissed = true;
+    session_dismiss(s);
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
@@ -502,11 +502,12 @@ void hear_rest(struct session *s)
     hear_rest_of(s, false, false);
 }
 
-void hear_last_words(struct session *s, bool crashed, enum job_outcome outcome, const char *reason)
+void hear_last_words(struct session *s, int status, enum job_outcome outcome, const char *reason)
 {
     bool taken;
 
-    hear_rest_of(s, true, crashed);
+    session_died(s, status);
+    hear_rest_of(s, true, status != 0);
     if (s->window.n == 0)
         return;
     finish_oldest(s, window_n_begun(&s->window, take_unread(s, &taken)), outcome, reason);

@@ -15,8 +15,10 @@
  */
 
 #include <assert.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/wait.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -129,6 +131,19 @@ void session_done(struct session *session);
 static inline bool session_is_lost(const struct session *s)
 {
     return s->ended || s->spoiled || s->refused;
+}
+
+/* Call before the process is told to end. */
+static inline void session_dismiss(struct session *s)
+{
+    s->dismissed = true;
+    s->window.unheard = channel_ended(&s->channel) && !s->channel.uses_ring;
+}
+
+/* Call when the process is dead. Unless SIGKILL ended it, its pipes were closed by its end. */
+static inline void session_died(struct session *s, int wait_status)
+{
+    s->window.unheard &= WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
 }
 
 /* How many more jobs the process may be given. */

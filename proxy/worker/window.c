@@ -46,6 +46,7 @@ void window_open(struct window *window)
 {
     assert(window->n == 0);
     window_set_numbered(window, false);
+    window->unheard = false;
     window->n_ahead = 0;
     window->last_number = 0;
 }
@@ -338,9 +339,12 @@ unsigned window_n_held(const struct window *window, size_t n_unread)
 
 unsigned window_n_begun(const struct window *window, size_t n_unread)
 {
+    unsigned n_held;
+
     if (window->numbered)
         return n_read(window, n_unread, true);
-    return window_n_held(window, n_unread) > 0 ? 1 : 0;
+    n_held = window_n_held(window, n_unread);
+    return window->unheard || n_held == 0 ? n_held : 1;
 }
 
 static bool is_unwritten(const struct window *window, const struct job *job)

@@ -31,6 +31,8 @@ struct window {
     unsigned n;
     unsigned n_tombstones;
     bool numbered;
+    /* The process closed its answer pipes and went on: any line that it has read may have begun. */
+    bool unheard;
     uint64_t last_number;  /* the last job->number that this process got; 0: none */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* how many bytes of the line of `unsent` are written */
@@ -95,8 +97,8 @@ void window_wrote_else(struct window *window, size_t n);
 
 /* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
  * line was read in full. Without request ids the oldest job has begun if a byte of its line was
- * read, unless only a prefix was written, and no other job has begun. n_unread: bytes still in the
- * pipe. */
+ * read, unless only a prefix was written, and no other job has begun; but if the window is unheard,
+ * all have begun that window_n_held() counts. n_unread: bytes still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a

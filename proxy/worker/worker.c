@@ -106,19 +106,18 @@ static void say_killed(const char *why, char reason[], size_t size)
 static void end_jobs(struct worker *w)
 {
     const char *limit = death_text(w->death);
-    bool crashed = w->wait_status != 0;
     char reason[sizeof(((struct job *)NULL)->reason)];
 
     if (limit != NULL) {
-        hear_last_words(&w->session, crashed, JOB_EXHAUSTED, limit);
+        hear_last_words(&w->session, w->wait_status, JOB_EXHAUSTED, limit);
     } else if (w->killed_for != NULL) {
         say_killed(w->killed_for, reason, sizeof(reason));
-        hear_last_words(&w->session, crashed, JOB_BYSTANDER, reason);
+        hear_last_words(&w->session, w->wait_status, JOB_BYSTANDER, reason);
     } else if (w->unwanted) {
-        hear_last_words(&w->session, crashed, JOB_STOPPED, "");
+        hear_last_words(&w->session, w->wait_status, JOB_STOPPED, "");
     } else {
         death_say_how(w->wait_status, w->spec->answers == ANSWERS_AUTO, reason, sizeof(reason));
-        hear_last_words(&w->session, crashed, JOB_DIED, reason);
+        hear_last_words(&w->session, w->wait_status, JOB_DIED, reason);
     }
 }
 

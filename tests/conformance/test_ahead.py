@@ -84,6 +84,8 @@ int main(void)
                 ;
             continue;
         }
+        if (strstr(line, "then-close")) /* and go on */
+            close(3);
         if (strstr(line, "then-die") != NULL || told(line, "die"))
             abort();
         if (told(line, "hang"))
@@ -96,6 +98,10 @@ int main(void)
         if (told(line, "flood")) {
             for (int i = 0; i < 20000; i++)
                 printf("line %d of %ld\n", i, id);
+            fflush(stdout);
+        }
+        if (told(line, "tell")) {
+            printf("begun %ld\n", id);
             fflush(stdout);
         }
         if (told(line, "log")) {
@@ -255,6 +261,18 @@ def test_half_an_answer_and_the_end_is_no_answer(ahead, gate):
     assert_own([first, after], [0, 2])
     assert_error(half.result(), 400, "command exited")
     one.check_streams(one.n_warm + 3)
+
+
+def test_who_closes_its_answers_and_goes_on_begins_nothing_twice(ahead, gate):
+    """It has read the lines behind the one with which it does so, and nobody hears whether they have begun."""
+    one, door = ahead(), gate()
+    laters = [held(one, door, and_then="then-close"), *follow(one, (1, "tell", {}), (2, "tell", {}))]
+    door.release()
+    for later in laters:
+        assert later.result().status in (200, 400)
+    assert run(one, 3).json == {"id": 3}
+    out, _ = one.check_streams(one.n_warm + 4)
+    assert (out.count("begun 1"), out.count("begun 2")) == (1, 1)
 
 
 def test_an_answer_before_its_line_was_read_does_not_cut_the_line(ahead):
