@@ -341,10 +341,10 @@ static uint64_t ask(struct session *s)
      * Output that is no valid answer may be a log line: do not end the activation because of it. */
     if (polls && !is_undecided)
         return UINT64_MAX;
-    if (!polls)
+    if (!polls && stdin_pipe_unread(&s->channel.in) == 0)
         write_first_byte(s);
-    if (stdin_pipe_unread(&s->channel.in) > 0)
-        return UINT64_MAX;
+    if (stdin_pipe_unread(&s->channel.in) > 0) /* its own line, unless we wrote a byte ahead */
+        return s->window.n_ahead > 0 ? UINT64_MAX : now_us + AGAIN_US;
     if (question->read_at_us == 0)
         question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)

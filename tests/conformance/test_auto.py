@@ -261,6 +261,27 @@ def test_what_is_no_answer_on_1_is_told_soon_by_one_that_has_answered_well(proxy
     check_soon(one, steps(raw(NO_LINE[what])))
 
 
+@pytest.mark.parametrize("mode", ["auto", "stdout"])
+def test_what_is_no_answer_is_told_soon_of_a_program_that_answers_before_it_has_read_its_line(proxy, mode):
+    one = proxy(*NATIVE, "--answers", mode)
+    one.started(r"""#!/usr/bin/python3
+import os, time
+while line := os.read(0, 100):
+    if b"long" in line:
+        os.write(1, b'{"ok":1}')
+        time.sleep(0.05)  # long enough for the proxy to ask whether it is back at its input
+        while not line.endswith(b"\n"):
+            line = os.read(0, 100)
+    else:
+        os.write(1, b'{"ok":1}\n')
+""")
+    assert one.run({}).json == {"ok": 1}
+    began_at = time.monotonic()
+    assert one.run({"long": 20_000 * "x"}).error == NO_NEWLINE
+    assert time.monotonic() - began_at < SOON_S
+    assert one.run({}).json == {"ok": 1}
+
+
 @pytest.mark.parametrize("what", [*NO_LINE, "text"])
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
 def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):
