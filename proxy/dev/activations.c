@@ -23,8 +23,8 @@ void activations_init(struct activations *all)
 
 static size_t size_of(const struct activation *a)
 {
-    return buf_len(&a->argument) + buf_len(&a->metadata) + buf_len(&a->answer) + buf_len(&a->log) +
-           buf_len(&a->parts);
+    return buf_len(&a->argument) + buf_len(&a->metadata) + buf_len(&a->answer) +
+           buf_len(&a->reason) + buf_len(&a->log) + buf_len(&a->parts);
 }
 
 static void forget(struct activations *all, struct activation *a)
@@ -35,6 +35,7 @@ static void forget(struct activations *all, struct activation *a)
     buf_done(&a->argument);
     buf_done(&a->metadata);
     buf_done(&a->answer);
+    buf_done(&a->reason);
     buf_done(&a->log);
     buf_done(&a->parts);
     buf_done(&a->lines);
@@ -250,6 +251,10 @@ static void write_facts(const struct activation *a, struct buf *out)
         buf_add_text(out, ",\"memory_bytes\":null");
     if (a->n_parts > 0)
         text_add(out, ",\"n_parts\":%u,\"first_part_us\":%" PRIu64, a->n_parts, a->first_part_us);
+    if (buf_len(&a->reason) > 0) {
+        buf_add_text(out, ",\"reason\":");
+        json_quote(out, buf_at(&a->reason), buf_len(&a->reason));
+    }
     if (a->call[0] != '\0')
         text_add(out, ",\"call\":\"%s\"", a->call);
 }

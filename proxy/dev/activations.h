@@ -50,6 +50,7 @@ struct activation {
     struct buf argument;                      /* JSON; empty: too long to be kept */
     struct buf metadata; /* JSON members of the request except "value", each followed by a comma */
     struct buf answer;   /* JSON; empty: none yet, no valid JSON, or too long to be kept */
+    struct buf reason;   /* what the answer's error text lacks, as "exit status 3"; often empty */
     struct buf log;      /* log lines as items of a JSON array, each followed by a comma */
     struct buf parts;    /* answer parts as items of a JSON array, each followed by a comma */
     bool log_cut;

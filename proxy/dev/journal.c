@@ -237,8 +237,13 @@ static uint64_t memory_of(struct journal *journal, pid_t pid)
 
 static void note_job_ended(struct journal *journal, struct activation *a, const struct job *job)
 {
+    char reason[sizeof(job->reason)] = "";
+
     assert(a->job == job);
     assert(a->status == ACTIVATION_RUNNING);
+    if (!contract_is_answered(job))
+        contract_say_more(job, reason, sizeof(reason));
+    buf_add_text(&a->reason, reason);
     a->status = activation_judge(job);
     a->memory_bytes = memory_of(journal, job->worker);
     a->job = NULL;

@@ -284,8 +284,8 @@ static void add_duration(struct buf *out, uint64_t us)
         text_add(out, "%.1f s", (double)us / 1000000);
 }
 
-/* Append the member "error" of the activation's answer, if there is one. */
-static void add_reason(const struct activation *a, struct buf *out)
+/* Append the member "error" of the activation's answer, if there is one, and the reason. */
+static void add_error(const struct activation *a, struct buf *out)
 {
     struct json_slice top, error;
 
@@ -296,6 +296,8 @@ static void add_reason(const struct activation *a, struct buf *out)
         return;
     text_add(out, "  %.*s", (int)(error.n < REASON_SHOWN_BYTES ? error.n : REASON_SHOWN_BYTES),
              error.text);
+    if (buf_len(&a->reason) > 0)
+        text_add(out, " (%.*s)", (int)buf_len(&a->reason), buf_at(&a->reason));
 }
 
 void terminal_end(struct terminal *t, struct activation *a)
@@ -327,7 +329,7 @@ void terminal_end(struct terminal *t, struct activation *a)
     if (a->memory_bytes > 0)
         text_add(&line, "  %.1f MB", (double)a->memory_bytes / 1e6);
     if (a->status != ACTIVATION_OK)
-        add_reason(a, &line);
+        add_error(a, &line);
     buf_add_text(&line, "\n");
     add_held(a, &line);
     put_log(t, &line);

@@ -699,6 +699,24 @@ def test_how_an_activation_ended_is_told(dev, hello, body, status, http):
     assert f"{answer['id']}  {status}" in server.out()
 
 
+@pytest.mark.parametrize("body, error, reason", [
+    ("return 'Hi'", "The action did not return a dictionary or array.", 'it returned a string: "Hi"'),
+    ("pass", "The action did not return a dictionary or array.", "it returned nothing: null"),
+    ("import os; os._exit(3)", "command exited", "exit status 3"),
+    ("return {'error': 'no'}", "no", None),
+])
+def test_what_the_error_text_lacks_stands_behind_it(dev, hello, body, error, reason):
+    """As invoke and the header x-whiskloop-reason tell it."""
+    hello.write_text(f"def main(args):\n    {body}\n")
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    answer = server.invoke({})
+    assert answer["answer"] == {"error": error}
+    assert server.get(f"/dev/activations/{answer['id']}").get("reason") == reason
+    line = f'"{error}"' + (f" ({reason})" if reason else "") + "\n"
+    whisk.wait_until(lambda: line in server.out(), "the activation's line")
+
+
 def test_examples_are_the_input_files_beside_the_code(dev, folder, hello):
     (folder / "input-bob.json").write_text('{"name": "Bob"}')
     (folder / "input-bad.json").write_text('{"name": ')

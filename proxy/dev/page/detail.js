@@ -197,9 +197,10 @@ export class Detail {
 	}
 
 	setFacts(more) {
-		const { id, status, http, duration_us, first_part_us, answer_bytes, memory_bytes, version } = Object.assign(this.facts, more);
+		const { id, status, http, duration_us, first_part_us, answer_bytes, memory_bytes, version, reason } = Object.assign(this.facts, more);
 		const rows = {
 			status: status && make('span', { className: `badge ${status}` }, `${http ?? ''} ${status}`),
+			reason,
 			duration: duration(duration_us),
 			first: first_part_us === undefined ? '' : `first part ${duration(first_part_us)}`,
 			size: bytes(answer_bytes),
