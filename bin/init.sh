@@ -127,7 +127,7 @@ check_answer() {
 check_ending() {
     local name=${file##*/}
 
-    [[ -f $file && -s $file && $name == ?*.?* && $(kind_of "$file") == source ]] || return 0
+    [[ -f $file && -r $file && -s $file && $name == ?*.?* && $(kind_of "$file") == source ]] || return 0
     [[ " $ENDINGS " != *" .${name##*.} "* ]] || return 0
     # Classes and assemblies are not text.
     [[ $(head -c 384 -- "$file" | tr -d '\000' | wc -c) == "$(head -c 384 -- "$file" | wc -c)" ]] || return 0

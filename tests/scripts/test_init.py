@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import socket
+import subprocess
 import tarfile
 import zipfile
 
@@ -63,6 +64,18 @@ def test_options_may_stand_anywhere(recorder, arguments):
     assert done.returncode == 0, done.stderr
     value = recorder.json()["value"]
     assert (value["env"], value["main"]) == ({"A": "b"}, "niam")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up the right to read any file")
+def test_a_file_without_permission_is_told_in_one_line(tmp_path):
+    closed = tmp_path / "hello.py"
+    closed.write_text("def main(args): return args\n")
+    closed.chmod(0)
+    done = subprocess.run(
+        ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search", ROOT / "bin/init.sh", closed],
+        capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"init.sh: cannot read '{closed}': no permission\n"
 
 
 def test_folder_is_sent_as_a_zip_with_its_files_at_the_root(recorder):
