@@ -50,6 +50,7 @@ struct whisk_caller {
     struct buf answer; /* of whisk_call_run() */
     char *method;      /* JSON */
     char error[256];
+    char why[256]; /* why the action could not be started */
 };
 
 static int64_t now_ms(clockid_t clock)
@@ -258,6 +259,8 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
             (void)fail(caller, "the action could not be started");
         if (json_member(top, "error", &error) && error.n < sizeof(caller->error))
             caller->error[json_unescape(error, caller->error)] = '\0';
+        if (!caller->is_ready)
+            memcpy(caller->why, caller->error, sizeof(caller->why));
         return;
     }
     if (top.kind == JSON_OBJECT)
@@ -283,10 +286,29 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
     answer(caller, at, &what);
 }
 
+static const char *why_ended(const struct whisk_caller *caller)
+{
+    return caller->why[0] != '\0' ? caller->why : "the subprocess has ended";
+}
+
+/* Write an answer that whisk_call makes itself. Its text is in `out`. */
+static struct whisk_answer failure(struct buf *out, enum whisk_call_kind kind, const char *error)
+{
+    buf_reset(out, READ_BYTES);
+    buf_add_text(out, "{\"error\":");
+    json_quote(out, error, strlen(error));
+    buf_add_text(out, ",\"kind\":\"");
+    buf_add_text(out, kinds[kind]);
+    buf_add(out, "\"}", 3); /* with its NUL */
+    return (struct whisk_answer){.kind = kind, .text = buf_at(out), .n = buf_len(out) - 1};
+}
+
 static void give_up(struct whisk_caller *caller)
 {
-    static const char text[] = "{\"error\":\"the subprocess has ended\",\"kind\":\"died\"}";
-    struct whisk_answer what = {.kind = WHISK_CALL_DIED, .text = text, .n = sizeof(text) - 1};
+    auto_buf struct buf text = {0};
+    struct whisk_answer what =
+        failure(&text, caller->why[0] != '\0' ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_DIED,
+                why_ended(caller));
 
     while (caller->first != NULL)
         answer(caller, &caller->first, &what);
@@ -377,7 +399,7 @@ int whisk_call_step(struct whisk_caller *caller, int ms)
     if (!caller->has_ended)
         return 0;
     if (caller->error[0] == '\0')
-        (void)fail(caller, "the subprocess has ended");
+        (void)fail(caller, why_ended(caller));
     return -1;
 }
 
@@ -408,7 +430,7 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
     char head[96];
 
     if (caller->has_ended)
-        return fail(caller, "the subprocess has ended");
+        return fail(caller, why_ended(caller));
     if (buf_len(&caller->unsent) + n > HELD_MAX_BYTES)
         return fail(caller, "64 MiB of calls have not been sent: let whisk_call_step() work first");
     if (n > 0 && json_check(argument, n, NULL) == JSON_BAD)
@@ -465,30 +487,15 @@ static void on_answered(void *user, const struct whisk_answer *what)
     run->is_done = true;
 }
 
-/* Why a call could not be started, as an answer. */
-static void refuse(struct whisk_caller *caller, struct whisk_answer *answer)
-{
-    struct buf *text = &caller->answer;
-
-    answer->kind = caller->has_ended ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_REQUEST;
-    answer->is_part = false;
-    buf_reset(text, READ_BYTES);
-    buf_add_text(text, "{\"error\":");
-    json_quote(text, caller->error, strlen(caller->error));
-    buf_add_text(text, ",\"kind\":\"");
-    buf_add_text(text, kinds[answer->kind]);
-    buf_add(text, "\"}", 3); /* with its NUL */
-    answer->text = buf_at(text);
-    answer->n = buf_len(text) - 1;
-}
-
 int whisk_call_run(struct whisk_caller *caller, const char *argument, int ms,
                    struct whisk_answer *answer)
 {
     struct run run = {.caller = caller, .answer = answer};
 
     if (whisk_call_start(caller, argument, ms, on_answered, &run) < 0) {
-        refuse(caller, answer);
+        *answer = failure(&caller->answer,
+                          caller->has_ended ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_REQUEST,
+                          caller->error);
         return -1;
     }
     while (!run.is_done)

@@ -66,7 +66,7 @@ class Caller:
         self._calls = {}  # id -> (the callback, bytes of the line)
         self._last_id = 0
         self._is_ready = False
-        self._why = None
+        self._why = None  # why the action could not be started
         self._method = None
 
     def __enter__(self):
@@ -135,8 +135,9 @@ class Caller:
             while self._lines:
                 self._take(self._lines.popleft())
             while self._out is None and self._calls:
-                self._answer(next(iter(self._calls)),
-                             {"error": "the subprocess has ended", "kind": "died"})
+                self._answer(next(iter(self._calls)), {
+                    "error": self._why or "the subprocess has ended",
+                    "kind": "unavailable" if self._why else "died"})
         finally:
             if self._process is not None:  # a callback may close
                 self._write()

@@ -107,6 +107,13 @@ def test_an_action_that_does_not_load(opened, folder):
     assert fails(one, {}).kind == "unavailable"
 
 
+def test_a_call_of_an_action_that_is_not_there_was_never_begun(opened, folder):
+    """So it is no call that died, which must not be repeated."""
+    failed = fails(opened(action=folder / "nothere.py"), {})
+    assert failed.kind == "unavailable"
+    assert str(failed) == f'pipe: cannot read "{folder}/nothere.py": No such file or directory'
+
+
 def test_the_subprocess_is_killed(opened):
     one = opened()
     one.ready(READY_MS)
@@ -224,6 +231,12 @@ int main(int argc, char **argv)
     (void)argc;
     if (whisk_call_ready(c, 60000) < 0) {
         printf("not ready: %s\n", whisk_call_error(c));
+        whisk_call_run(c, NULL, 0, &a);
+        printf("%d %s\n", a.kind, a.text);
+        whisk_call_close(&c);
+        c = whisk_call_open(argv[1], &options);
+        whisk_call_run(c, NULL, 0, &a);
+        printf("%d %s\n", a.kind, a.text);
         whisk_call_close(&c);
         return 1;
     }
@@ -271,6 +284,10 @@ def test_the_same_in_c(folder):
     done = subprocess.run([program, "broken.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     assert done.returncode == 1 and done.stdout.startswith("not ready: Command exited abruptly")
+    done = subprocess.run([program, "nothere.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    why = r'pipe: cannot read \"nothere.py\": No such file or directory'
+    assert done.stdout.splitlines()[1:] == [f'8 {{"error":"{why}","kind":"unavailable"}}'] * 2
 
 
 C_TOO_LONG = r"""
