@@ -11,10 +11,18 @@ package Whiskloop::Launcher;
 use strict;
 use warnings;
 use Cwd ();
-use Encode ();
 use Fcntl qw(F_DUPFD F_GETFL F_SETFD FD_CLOEXEC O_ACCMODE O_RDONLY);
 use IO::Handle;
 use POSIX ();
+
+# Debian's perl-base, which every Debian has, comes without these modules.
+BEGIN {
+    if (!eval { require Encode; eval { require JSON::XS } || require JSON::PP }) {
+        print STDERR $@,
+            "this Perl lacks modules; it needs Perl 5.14 or newer with JSON::PP (Debian package perl)\n";
+        exit 1;
+    }
+}
 
 my $PIPELINE = 64;          # lines that may be written ahead of the answers
 my $READ_BYTES = 65536;
@@ -24,7 +32,7 @@ my $DEPTH_MAX = 2048;       # the proxy allows 1024
 # Read by Perl, or by a library that it uses, only while the process starts.
 my $READ_AT_START = qr/^(?:PERL|LD_|LC_|LANG|MALLOC_|GLIBC_)/;
 
-my $json = (eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSON::PP' })
+my $json = ($INC{'JSON/XS.pm'} ? 'JSON::XS' : 'JSON::PP')
     ->new->utf8->allow_nonref->max_depth($DEPTH_MAX);
 
 my ($lines, $answers, $unread, @looked_at);
