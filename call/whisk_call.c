@@ -493,9 +493,9 @@ int whisk_call_run(struct whisk_caller *caller, const char *argument, int ms,
     struct run run = {.caller = caller, .answer = answer};
 
     if (whisk_call_start(caller, argument, ms, on_answered, &run) < 0) {
-        *answer = failure(&caller->answer,
-                          caller->has_ended ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_REQUEST,
-                          caller->error);
+        *answer =
+            failure(&caller->answer,
+                    caller->has_ended ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_REQUEST, caller->error);
         return -1;
     }
     while (!run.is_done)

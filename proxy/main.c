@@ -96,7 +96,7 @@ static void on_preloaded_failed(void *owner, const char *why)
                        &app->setup.runtimes, app->service.opts.fallback);
 
     assert(app->preload.origin != NULL);
-    (void)fprintf(stderr, "whiskloop: cannot serve the action of %s: %s\n", app->preload.origin,
+    (void)fprintf(stderr, "whiskloop: %s: the action does not start: %s\n", app->preload.origin,
                   why);
     if (advice != NULL)
         (void)fprintf(stderr, "whiskloop: hint: %s\n", advice);
@@ -168,8 +168,8 @@ static int begin_action(struct app *app, struct err *err)
         versions_prewarm(&app->service);
     else if (found == 0)
         found = err_set(err, ERR_REQUEST, 0,
-                        "%s: no FILE is named, and this image carries no action (--action)",
-                        config->command_name);
+                        "%s: no FILE is named, and there is no action in \"%s\" (--action)",
+                        config->command_name, config->action);
     preloaded_done(&preloaded);
     return found < 0 ? -1 : 0;
 }

@@ -334,7 +334,7 @@ def test_a_carried_action_that_does_not_load_ends_the_proxy(folder):
     status, err = ended(folder, "--action", path)
     assert status == 1
     assert "ModuleNotFoundError" in err
-    assert err.splitlines()[-1].startswith("whiskloop: cannot serve the action of --action: ")
+    assert err.splitlines()[-1].startswith("whiskloop: --action: the action does not start: ")
 
 
 def test_a_carried_action_that_does_not_compile_ends_the_proxy(folder):
@@ -343,7 +343,7 @@ def test_a_carried_action_that_does_not_compile_ends_the_proxy(folder):
     status, err = ended(folder, "--action", put(folder, "a.x", "some text"),
                         env={"OW_COMPILER": compiler})
     assert status == 1
-    assert err == "whiskloop: cannot serve the action of --action: a.x:1: bad\n"
+    assert err == "whiskloop: --action: the action does not start: a.x:1: bad\n"
 
 
 @pytest.mark.parametrize("path, wanted, text", [

@@ -221,7 +221,7 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
     (folder / "broken.py").write_text("def main(:\n")
     one = start("invoke", "broken.py")
     assert one.ends(1) == b""
-    assert "whiskloop: cannot serve the action of invoke" in one.err()
+    assert "whiskloop: invoke: the action does not start: " in one.err()
 
 
 @pytest.mark.parametrize("name, text, wanted", [
@@ -315,7 +315,7 @@ def test_a_load_that_takes_long_is_told(start, folder, command):
     (["invoke", "wishes.py", "3"], "want a JSON object or array as the argument"),
     (["invoke", "wishes.py", "@none"], "cannot read the argument from none"),
     (["dev", "wishes.py", "--invoke", "{"], "whiskloop: --invoke: the argument is no JSON"),
-    (["frob"], "frob: no such command"), (["pipe"], "this image carries no action"),
+    (["frob"], "frob: no such command"), (["pipe"], "no FILE is named, and there is no action in "),
     (["--in", "none", "pipe", "wishes.py"], '--in: cannot open "none": No such file or directory'),
     (["--in", "wishes.py", "pipe", "wishes.py"], '--in: "wishes.py" is no named pipe'),
     (["--out", "wishes.py", "pipe", "wishes.py"], '--out: "wishes.py" is no named pipe'),
