@@ -149,6 +149,7 @@ static void note_broken(struct loader *loader, const char *why)
         if (memmem(buf_at(said), buf_len(said), why, strlen(why)) == NULL)
             fault_add(&loader->fault, why);
     } else {
+        where.last_counts = false; /* as this is no trace */
         fault_find(&loader->fault, why, strlen(why), &where);
     }
     advice =

@@ -350,6 +350,21 @@ def test_a_folder_without_an_action_is_told_in_two_lines(dev, folder):
     assert server.wait_for("ready", 1)["language"] == "python"
 
 
+def test_a_second_file_is_told_in_two_lines_too(dev, folder):
+    """The version before was Python, where the last line of a trace counts."""
+    action = folder / "shop"
+    action.mkdir()
+    (action / "shop.py").write_text(ANSWERS.format(1))
+    server = dev(action)
+    server.wait_for("ready", 1)
+    (action / "vat.py").write_text("VAT = 1.19\n")
+    server.wait_for("broken", 1)
+    whisk.wait_until(lambda: "does not load" in server.out(), "the error")
+    lines = server.out().splitlines()
+    assert lines[-2].endswith(f'does not load: no action in folder "{action}" (version 1 goes on)')
+    assert lines[-1].startswith("  load | It needs a single file, or __main__.py (python)")
+
+
 MISSPELT = {
     "a.py": ("python3", "def mian(args):\n    return {}\n"),
     "a.js": ("node", "function mian(args) {\n  return {};\n}\n"),
