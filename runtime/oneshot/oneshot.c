@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +53,11 @@ static void on_terminate(int signo)
     terminated = 1;
 }
 
+static void interrupt(int signo)
+{
+    (void)signo;
+}
+
 /* The launcher's state, the same for all activations. */
 struct oneshot {
     char *program;   /* absolute path, owned */
@@ -61,15 +65,15 @@ struct oneshot {
     int lines_fd;
     int answers_fd;
     int log_fd;
+    sigset_t blocked; /* signals blocked when we started, without SIGCHLD: for the program, too */
     struct line lines;
 };
 
 /* A running program: its pipes, and what it has printed that is not in the log yet. */
 struct child {
     pid_t pid;
-    int in;    /* the program's stdin, for the argument; -1: closed */
-    int out;   /* the program's stdout; -1: closed */
-    int pidfd; /* readable once the program has ended */
+    int in;  /* the program's stdin, for the argument; -1: closed */
+    int out; /* the program's stdout; -1: closed */
     const char *unsent;
     size_t n_unsent;
     struct output output;
@@ -255,7 +259,8 @@ static int spawn(const struct oneshot *oneshot, char *argument, char **env, int 
     (void)posix_spawnattr_init(&attributes);
     (void)sigfillset(&all); /* reset all: we ignore SIGPIPE, our parent may ignore others */
     (void)posix_spawnattr_setsigdefault(&attributes, &all);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setsigmask(&attributes, &oneshot->blocked);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     failed = posix_spawn(pid, oneshot->program, &files, &attributes, argv, env);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&files);
@@ -283,14 +288,8 @@ static int child_start(struct child *child, const struct oneshot *oneshot, char 
     (void)fcntl(child->in, F_SETFL, O_NONBLOCK);
     (void)fcntl(child->out, F_SETFL, O_NONBLOCK);
     failed = spawn(oneshot, argument, env, theirs_in, theirs_out, &child->pid);
-    if (failed == 0) {
-        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-        if (child->pidfd >= 0)
-            return 0;
-        failed = errno;
-        (void)kill(child->pid, SIGKILL);
-        (void)waitpid(child->pid, NULL, 0);
-    }
+    if (failed == 0)
+        return 0;
     fd_close(&child->in);
     fd_close(&child->out);
     return failed;
@@ -319,16 +318,12 @@ static uint64_t wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* How many milliseconds poll() may wait; -1: without end. */
-static int child_wait_ms(const struct child *child)
+/* How many milliseconds remain until the held line must be logged. */
+static uint64_t child_wait_ms(const struct child *child)
 {
-    uint64_t now_ms = child->tell_at_ms > 0 ? wall_ms() : 0;
+    uint64_t now_ms = wall_ms();
 
-    if (child->tell_at_ms == 0)
-        return -1;
-    return child->tell_at_ms <= now_ms            ? 0
-           : child->tell_at_ms - now_ms < 1000000 ? (int)(child->tell_at_ms - now_ms)
-                                                  : 1000000;
+    return child->tell_at_ms > now_ms ? child->tell_at_ms - now_ms : 0;
 }
 
 /* Read once from the program's stdout. false: it has no more bytes now, or has ended. */
@@ -357,14 +352,17 @@ static void end_if_terminated(struct child *child)
 }
 
 /* Write and read until the program ends. Do not wait for the end of its stdout: a process that the
- * program has started may hold that open. */
-static void child_work(struct child *child)
+ * program has started may hold that open. SIGCHLD, which is blocked elsewhere, interrupts ppoll().
+ * A pidfd would need Linux 5.3, and some sandboxes refuse it. */
+static void child_work(const struct oneshot *oneshot, struct child *child)
 {
-    for (;;) {
-        struct pollfd fds[] = {{.fd = child->pidfd, .events = POLLIN},
-                               {.fd = child->in, .events = POLLOUT},
+    while (waitpid(child->pid, NULL, WNOHANG) == 0) { /* the contract ignores its exit status */
+        struct pollfd fds[] = {{.fd = child->in, .events = POLLOUT},
                                {.fd = child->out, .events = POLLIN}};
-        int n = poll(fds, ARRAY_LEN(fds), child_wait_ms(child));
+        uint64_t wait_ms = child_wait_ms(child);
+        struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000),
+                                .tv_nsec = (long)(wait_ms % 1000) * 1000000};
+        int n = ppoll(fds, ARRAY_LEN(fds), child->tell_at_ms > 0 ? &wait : NULL, &oneshot->blocked);
 
         end_if_terminated(child);
         if (child->tell_at_ms > 0 && child_wait_ms(child) == 0) {
@@ -373,19 +371,15 @@ static void child_work(struct child *child)
         }
         if (n < 0)
             continue; /* interrupted */
-        if (fds[1].revents != 0)
-            child_write(child);
-        if (fds[2].revents != 0)
-            (void)child_read(child);
         if (fds[0].revents != 0)
-            break;
+            child_write(child);
+        if (fds[1].revents != 0)
+            (void)child_read(child);
     }
-    (void)waitpid(child->pid, NULL, 0); /* the contract ignores its exit status */
     while (child->out >= 0 && child_read(child))
         continue;
     fd_close(&child->in);
     fd_close(&child->out);
-    fd_close(&child->pidfd);
     end_if_terminated(child);
 }
 
@@ -435,7 +429,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
     enum json_kind kind = json_check(line, n, NULL);
     struct json_slice value = {.text = "{}", .n = 2, .kind = JSON_OBJECT};
     struct json_slice request = {.kind = JSON_NULL};
-    struct child child = {.in = -1, .out = -1, .pidfd = -1, .output.log_fd = oneshot->log_fd};
+    struct child child = {.in = -1, .out = -1, .output.log_fd = oneshot->log_fd};
     auto_free char *argument = NULL;
     char **env;
     int failed;
@@ -461,7 +455,7 @@ static void activate(const struct oneshot *oneshot, const char *line, size_t n)
     strv_free(&env);
     if (failed == 0) {
         (void)signal(SIGTERM, on_terminate);
-        child_work(&child);
+        child_work(oneshot, &child);
         (void)signal(SIGTERM, SIG_DFL);
         answer_last_line(oneshot, &child.output);
     } else {
@@ -517,6 +511,20 @@ static void serve(struct oneshot *oneshot)
         activate(oneshot, rest, n_rest); /* in a shell, the last line may lack a newline */
 }
 
+/* Let SIGCHLD interrupt ppoll(), and nothing else. */
+static void take_signals(struct oneshot *oneshot)
+{
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_NOCLDSTOP};
+    sigset_t child;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &child, &oneshot->blocked);
+    (void)sigdelset(&oneshot->blocked, SIGCHLD);
+    (void)sigaction(SIGCHLD, &action, NULL);
+}
+
 /* Find the program and enter its folder. The program is made executable, because a text that came
  * by an /init is not. */
 static void take_program(struct oneshot *oneshot, const char *path)
@@ -555,7 +563,7 @@ int main(int argc, char **argv)
     if (folder == NULL)
         die("find the program's folder");
     oneshot.base_env = make_base_env(folder);
-    (void)signal(SIGPIPE, SIG_IGN);
+    take_signals(&oneshot);
     take_descriptors(&oneshot);
     line_init(&oneshot.lines, LINE_MAX_BYTES);
     if (wait != NULL && wait[0] != '\0') {

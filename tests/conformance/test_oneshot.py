@@ -1,8 +1,10 @@
 """T-D: the old native contract, a program per activation, as Apache's dockerskeleton has it."""
 
 import base64
+import errno
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,18 @@ OPTIONS = ("--runtime", "oneshot")
 STUB_RESULT = {"error": "This is a stub action. Replace it with custom logic."}
 NO_RESULT = "The action did not return a dictionary or array."
 NO_OBJECT = "The action did not receive a dictionary or array as an argument."
+# argv: an errno, then a command, which is run with a seccomp filter that answers pidfd_open() (434) with this errno.
+REFUSE_PIDFD_OPEN = """
+import ctypes, os, struct, sys
+step = lambda code, yes, no, value: struct.pack("HBBI", code, yes, no, value)
+steps = ctypes.create_string_buffer(step(0x20, 0, 0, 0) + step(0x15, 0, 1, 434)
+                                    + step(0x06, 0, 0, 0x50000 | int(sys.argv[1])) + step(0x06, 0, 0, 0x7FFF0000))
+program = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(steps)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, program):
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 ECHO_ARGUMENT = '#!/bin/bash\nprintf "%s\\n" "$1"\n'
 
 
@@ -184,6 +198,18 @@ def test_the_log_says_why_a_program_cannot_run(proxy, code, why):
     assert_error(one.run({}), 502, NO_RESULT)
     out = one.check_streams(1)[0]
     assert out.startswith("error: cannot run ") and why in out
+
+
+@pytest.mark.parametrize("refused", [errno.ENOSYS, errno.EPERM])
+def test_a_program_runs_once_where_pidfd_open_is_refused(proxy, folder, refused):
+    """As before Linux 5.3, in sandboxes without it, and by the seccomp profiles of old engines."""
+    one = proxy(*OPTIONS, wrapper=(sys.executable, "-c", REFUSE_PIDFD_OPEN, str(refused)))
+    runs = folder / "runs"
+    one.started(f"#!/bin/sh\necho run >>{runs}\ncat\n")
+    for number in range(3):
+        assert one.run({"n": number}).json == {"n": number}
+    assert runs.read_text() == "run\n" * 3
+    assert one.check_streams(3) == ("", "")
 
 
 def test_what_a_program_leaves_running_delays_no_answer(proxy):
