@@ -23,7 +23,7 @@ static void channel_check(const struct channel *channel)
     assert(channel->fd1.sock == NULL || channel->answers != ANSWERS_FD3);
     assert(channel->fd3.sock == NULL || channel->answers != ANSWERS_STDOUT || channel->is_guess);
     assert(!channel->is_guess || channel->answers == ANSWERS_STDOUT);
-    assert(!channel->is_held || channel->answers != ANSWERS_FD3);
+    assert(!channel->is_undecided || channel->answers != ANSWERS_FD3);
     assert(!channel->kept_apart || channel->answers != ANSWERS_AUTO);
 }
 
@@ -62,7 +62,7 @@ void channel_open(struct channel *channel, struct loop *loop, const struct spawn
     channel->parts = channel->paused = channel->cut3 = channel->uses_ring = false;
     channel->ring = spawned->ring;
     channel->n_read1 = channel->n_read3 = channel->n_owed = 0;
-    channel->passing = channel->kept_apart = channel->is_held = channel->is_guess = false;
+    channel->passing = channel->kept_apart = channel->is_undecided = channel->is_guess = false;
     channel->odd = ODD_NOTHING;
     stdin_pipe_open(&channel->in, loop, spawned->in);
     forwarder_open(&channel->err, loop, spawned->fd2);
@@ -96,11 +96,11 @@ static void line_to_log(struct channel *channel, const char *text, size_t n)
     forwarder_feed(&channel->out, "\n", 1);
 }
 
-static void held_to_log(struct channel *channel)
+static void undecided_to_log(struct channel *channel)
 {
-    if (channel->is_held)
-        line_to_log(channel, buf_at(&channel->held), buf_len(&channel->held));
-    channel->is_held = false;
+    if (channel->is_undecided)
+        line_to_log(channel, buf_at(&channel->undecided), buf_len(&channel->undecided));
+    channel->is_undecided = false;
 }
 
 /* From now on take all output of descriptor 3 for log. */
@@ -123,7 +123,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
         const char *text;
         size_t n;
 
-        held_to_log(channel);
+        undecided_to_log(channel);
         while (line_next(&channel->line1, &text, &n) == LINE_READY)
             line_to_log(channel, text, n);
         rest_to_log(channel, &channel->line1, 0);
@@ -137,7 +137,7 @@ static void fix_answers(struct channel *channel, enum answers answers)
 
 void channel_close(struct channel *channel)
 {
-    held_to_log(channel);
+    undecided_to_log(channel);
     rest_to_log(channel, &channel->line1, 0);
     list_remove(&channel->out_room.node);
     stdin_pipe_close(&channel->in);
@@ -146,7 +146,7 @@ void channel_close(struct channel *channel)
     forwarder_close(&channel->out);
     forwarder_close(&channel->err);
     line_reset(&channel->line3, 0);
-    buf_done(&channel->held);
+    buf_done(&channel->undecided);
     fd_close(&channel->ring);
 }
 
@@ -400,7 +400,7 @@ static enum channel_result hold_until_decided(struct channel *channel, enum chan
                                               enum channel_wanted wanted, const char **text,
                                               size_t *n)
 {
-    assert(channel->answers == ANSWERS_AUTO && !channel->is_held);
+    assert(channel->answers == ANSWERS_AUTO && !channel->is_undecided);
     (void)pull(&channel->fd3, &channel->line3, &channel->n_read3);
     if (has_line(&channel->line3)) {
         if (result == CHANNEL_LINE)
@@ -413,18 +413,18 @@ static enum channel_result hold_until_decided(struct channel *channel, enum chan
         fix_answers(channel, ANSWERS_STDOUT);
         return result;
     }
-    buf_reset(&channel->held, PASS_BYTES);
-    buf_add(&channel->held, *text, *n);
-    channel->is_held = true;
+    buf_reset(&channel->undecided, PASS_BYTES);
+    buf_add(&channel->undecided, *text, *n);
+    channel->is_undecided = true;
     return CHANNEL_NONE;
 }
 
-static enum channel_result take_held(struct channel *channel, const char **text, size_t *n)
+static enum channel_result take_undecided(struct channel *channel, const char **text, size_t *n)
 {
-    assert(channel->is_held);
-    channel->is_held = false;
-    *text = buf_at(&channel->held);
-    *n = buf_len(&channel->held);
+    assert(channel->is_undecided);
+    channel->is_undecided = false;
+    *text = buf_at(&channel->undecided);
+    *n = buf_len(&channel->undecided);
     return CHANNEL_LINE;
 }
 
@@ -434,7 +434,8 @@ void channel_decide(struct channel *channel, bool is_certain)
     size_t n;
 
     (void)channel_pull(channel);
-    if (!channel->is_held || peek_line(&channel->line3, &text, &n) || line_may_be_answer(text, n))
+    if (!channel->is_undecided || peek_line(&channel->line3, &text, &n) ||
+        line_may_be_answer(text, n))
         return;
     if (is_certain) {
         fix_answers(channel, ANSWERS_STDOUT);
@@ -465,8 +466,9 @@ static enum channel_result next_line(struct channel *channel, enum channel_wante
 {
     enum channel_result result = CHANNEL_NONE;
 
-    if (channel->is_held && channel->answers == ANSWERS_STDOUT) /* channel_decide() chose fd1 */
-        return take_held(channel, text, n);
+    if (channel->is_undecided &&
+        channel->answers == ANSWERS_STDOUT) /* channel_decide() chose fd1 */
+        return take_undecided(channel, text, n);
     if (channel->is_guess)
         check_guess(channel);
     if (channel->answers != ANSWERS_STDOUT) {
@@ -474,7 +476,7 @@ static enum channel_result next_line(struct channel *channel, enum channel_wante
         if (result != CHANNEL_NONE)
             return result;
     }
-    if (channel->answers != ANSWERS_FD3 && !channel->is_held) {
+    if (channel->answers != ANSWERS_FD3 && !channel->is_undecided) {
         result = next1(channel, wanted, text, n);
         if (result != CHANNEL_NONE && channel->answers == ANSWERS_AUTO)
             return hold_until_decided(channel, result, wanted, text, n);
@@ -495,9 +497,9 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
 
 void channel_refuse_undecided(struct channel *channel)
 {
-    if (!channel->is_held)
+    if (!channel->is_undecided)
         return;
-    held_to_log(channel);
+    undecided_to_log(channel);
     rest_to_log(channel, &channel->line1, 0);
 }
 
@@ -508,8 +510,8 @@ enum channel_result channel_rest(struct channel *channel, const char **text, siz
         if (*n > 0 && line_is_answer(*text, *n))
             return CHANNEL_LINE;
     }
-    if (channel->is_held)
-        return take_held(channel, text, n);
+    if (channel->is_undecided)
+        return take_undecided(channel, text, n);
     if (channel->answers != ANSWERS_FD3) {
         *n = line_rest(&channel->line1, text);
         if (*n > 0 && line_is_answer(*text, *n)) {
@@ -556,7 +558,7 @@ const char *channel_oddity_text(enum channel_odd odd)
 
 void channel_drop_rest(struct channel *channel)
 {
-    held_to_log(channel);
+    undecided_to_log(channel);
     if (channel->answers != ANSWERS_STDOUT && line_drop(&channel->line3))
         channel->cut3 = true;
     if (channel->answers != ANSWERS_FD3) {

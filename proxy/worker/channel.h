@@ -5,8 +5,8 @@
  *
  * Answers come on descriptor 1 or 3 (architecture, section 3). ANSWERS_AUTO: this is not known yet,
  * and the first answer decides. A line on 3 decides for 3 at once. A line on 1 that may be the
- * answer is held until the process waits for more input. If a line on 3 has come by then, the held
- * line is log. If not, it is the answer, and decides for 1.
+ * answer stays undecided until the process waits for more input. If a line on 3 has come by then,
+ * the line on 1 is log. If not, it is the answer, and decides for 1.
  *
  * Sometimes we only guess that the process waits for input. Then a later answer on 3 changes the
  * decision to 3. That answer itself is dropped, since its client already got the line of 1.
@@ -67,8 +67,8 @@ struct channel {
     struct output_waiter out_room; /* resumes reading fd1 when our stdout is no longer full */
     loop_watch_fn *on_fd1;         /* called when fd1 is readable; set by channel_open() */
     loop_watch_fn *on_fd3;         /* called when fd3 is readable; set by channel_open() */
-    struct buf held;               /* with ANSWERS_AUTO: a line of fd1 that may be the answer */
-    bool is_held;                  /* `held` contains a line */
+    struct buf undecided;          /* with ANSWERS_AUTO: a line of fd1 that may be the answer */
+    bool is_undecided;             /* `undecided` contains a line */
     bool is_guess; /* `answers` is ANSWERS_STDOUT by a guess; an answer on fd3 overrules it */
     /* how many lines of fd1 were handed out as answers while is_guess was set; if the guess proves
      * wrong, that many answers on fd3 are dropped, since their clients got those lines */
@@ -134,8 +134,8 @@ enum channel_result channel_next(struct channel *channel, enum channel_wanted wa
                                  const char **text, size_t *n);
 
 /* Call when the process waits for more input: it has written its whole answer. If a line of
- * descriptor 1 is in `held` and descriptor 3 has no answer, answers come on 1 from now on, and
- * channel_next() hands out the held line. is_certain: false if the process only seems to wait.
+ * descriptor 1 is `undecided` and descriptor 3 has no answer, answers come on 1 from now on, and
+ * channel_next() hands out that line. is_certain: false if the process only seems to wait.
  * Then a later answer on 3 still changes the decision to 3. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
@@ -145,14 +145,14 @@ static inline bool channel_is_part(const struct channel *channel, const char *te
 }
 static inline bool channel_is_undecided(const struct channel *channel)
 {
-    return channel->is_held;
+    return channel->is_undecided;
 }
 /* The descriptor on which answers come; ANSWERS_AUTO while that is not certain. */
 static inline enum answers channel_answers(const struct channel *channel)
 {
     return channel->is_guess ? ANSWERS_AUTO : channel->answers;
 }
-/* If `held` contains a line, take it for a log line: forward it to the log, and also what was read
+/* Take a line that is `undecided` for a log line: forward it to the log, and also what was read
  * after it on descriptor 1. */
 void channel_refuse_undecided(struct channel *channel);
 /* What is wrong with output that came since channel_forget_oddity() and was probably meant as an
@@ -166,7 +166,7 @@ static inline void channel_forget_oddity(struct channel *channel)
 const char *channel_oddity_text(enum channel_odd odd);
 
 /* Call at the end of the worker's output. Hand out the first of these that there is: an answer
- * without a newline on descriptor 3, the line in `held`, an answer without a newline on
+ * without a newline on descriptor 3, the `undecided` line, an answer without a newline on
  * descriptor 1. Any other unfinished line of descriptor 1 goes to the log. */
 enum channel_result channel_rest(struct channel *channel, const char **text, size_t *n);
 

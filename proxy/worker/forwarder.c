@@ -147,11 +147,11 @@ bool forwarder_is_open(const struct forwarder *forwarder)
 
 void forwarder_settle_lines(struct forwarder *forwarder)
 {
-    int held = 0;
+    int n_unread = 0;
 
-    if (forwarder_is_open(forwarder) && ioctl(forwarder->watch.fd, FIONREAD, &held) == 0 &&
-        held > 0)
-        (void)pull(forwarder, (size_t)held);
+    if (forwarder_is_open(forwarder) && ioctl(forwarder->watch.fd, FIONREAD, &n_unread) == 0 &&
+        n_unread > 0)
+        (void)pull(forwarder, (size_t)n_unread);
 }
 
 void forwarder_end_line(struct forwarder *forwarder)

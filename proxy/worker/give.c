@@ -304,7 +304,7 @@ static void conclude(struct session *s, bool is_certain)
     assert(s->window.n == 1);
     channel_decide(&s->channel, is_certain);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* hear() held a line only now: decide again */
+    if (channel_is_undecided(&s->channel)) { /* hear() found that line only now: decide again */
         channel_decide(&s->channel, is_certain);
         hear(s);
     }

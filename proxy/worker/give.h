@@ -49,7 +49,7 @@ bool give_health_check(struct session *session);
 /*
  * Find out whether a process that announced nothing waits for its next line, so that its answer is
  * complete. Does nothing unless the process has exactly one activation and has written one of two
- * things: a line that is held (ANSWERS_AUTO: the answer may still come on descriptor 3), or a text
+ * things: an undecided line (ANSWERS_AUTO: the answer may still come on descriptor 3), or a text
  * that is no valid answer but was probably meant as one.
  *
  * Looks at /proc a few times, then writes the first byte of the next line and waits until the

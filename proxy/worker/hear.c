@@ -454,7 +454,7 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
     if (all_begun) {
         n_kept = window_n_begun(&s->window, n_unread);
     } else {
-        n_kept = window_n_held(&s->window, taken ? n_unread : 0);
+        n_kept = window_n_read(&s->window, taken ? n_unread : 0);
         if (n_kept == 0 && outcome == JOB_LATE) /* end the late job even if its line is unread */
             n_kept = 1;
         all_begun = n_kept <= 1;
@@ -489,8 +489,8 @@ static void hear_rest_of(struct session *s, bool is_dead, bool crashed)
     if (is_dead)
         channel_pull_ring(&s->channel);
     hear(s);
-    /* After a crash without an answer on descriptor 3, a held line of descriptor 1 may be only log:
-     * the program may have died before it answered. */
+    /* After a crash without an answer on descriptor 3, an undecided line of descriptor 1 may be
+     * only log: the program may have died before it answered. */
     if (crashed)
         channel_refuse_undecided(&s->channel);
     if (window_awaits_answer(&s->window) && channel_rest(&s->channel, &text, &n) == CHANNEL_LINE)

@@ -274,7 +274,7 @@ static uint64_t end_of(const struct window *window, const struct job *job)
 /* Count the jobs whose lines the process has read in full or, unless in_full, at least in part. Use
  * the position of each line among all bytes written. Adding up the lengths of the lines in the
  * window would be wrong: a job answered before its line was read has left the window. */
-static unsigned n_read(const struct window *window, size_t n_unread, bool in_full)
+static unsigned n_lines_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;
     uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
@@ -332,19 +332,19 @@ bool window_wrote_last(const struct window *window, const char *bytes, size_t n)
     return true;
 }
 
-unsigned window_n_held(const struct window *window, size_t n_unread)
+unsigned window_n_read(const struct window *window, size_t n_unread)
 {
-    return window->only_prefix ? 0 : n_read(window, n_unread, false);
+    return window->only_prefix ? 0 : n_lines_read(window, n_unread, false);
 }
 
 unsigned window_n_begun(const struct window *window, size_t n_unread)
 {
-    unsigned n_held;
+    unsigned n_read;
 
     if (window->numbered)
-        return n_read(window, n_unread, true);
-    n_held = window_n_held(window, n_unread);
-    return window->unheard || n_held == 0 ? n_held : 1;
+        return n_lines_read(window, n_unread, true);
+    n_read = window_n_read(window, n_unread);
+    return window->unheard || n_read == 0 ? n_read : 1;
 }
 
 static bool is_unwritten(const struct window *window, const struct job *job)

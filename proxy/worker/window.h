@@ -103,7 +103,7 @@ unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a
  * prefix was written. n_unread: bytes still in the pipe. */
-unsigned window_n_held(const struct window *window, size_t n_unread);
+unsigned window_n_read(const struct window *window, size_t n_unread);
 
 /* Whether the n bytes that were written last are `bytes`. Only lines of jobs in the window are
  * compared; the window does not keep what else was written. */

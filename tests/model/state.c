@@ -271,10 +271,10 @@ static void hash_channel(const struct channel *channel)
     hash_line(&channel->line3);
     hash_forwarder(&channel->out);
     hash_forwarder(&channel->err);
-    hash_bits(channel->is_held | channel->kept_apart << 1 | channel->parts << 2 |
+    hash_bits(channel->is_undecided | channel->kept_apart << 1 | channel->parts << 2 |
               channel->paused << 3 | channel->passing << 4 | channel->uses_ring << 5);
-    if (channel->is_held)
-        hash_buf(&channel->held);
+    if (channel->is_undecided)
+        hash_buf(&channel->undecided);
     hash_add(channel->odd);
     hash_add(channel->n_stale > 0);
     hash_add(channel->uses_ring ? channel->n_read1 + channel->n_read3 : 0);
