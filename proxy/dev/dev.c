@@ -196,7 +196,7 @@ int dev_begin(struct dev *dev, unsigned port, struct err *err)
     /* One activation at a time for each worker, so that the worker's log lines are known to belong
      * to that activation. */
     service->opts.pool.worker.ahead_max = 1;
-    service->opts.pool.worker.pipeline = 0;
+    service->opts.pool.worker.vouched = 0;
     journal_init(&dev->journal, service, dev->opts.is_json);
     dev->has_begun = true;
     rerun_init(&dev->rerun, service, &dev->journal, dev->opts.argument,

@@ -32,7 +32,7 @@ void session_begin(struct session *s, pid_t pid, int in)
     s->refusal.kind = ERR_NONE;
     s->n_logged = s->reads_by_ms = s->unread_at_ms = s->health_at_ms = 0;
     window_open(&s->window);
-    pacing_open(&s->pacing, s->opts->ahead_max, s->opts->pipeline);
+    pacing_open(&s->pacing, s->opts->ahead_max, s->opts->vouched);
     placement_open(&s->placement, s->opts->wake_near);
     stdin_probe_open(&s->stdin_probe, pid, in, s->spec->privileges);
 }

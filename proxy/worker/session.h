@@ -41,8 +41,8 @@ struct worker_opts {
     uint64_t health_ms; /* time between two checks of an idle process; 0: no checks */
     size_t answer_max_bytes; /* longest answer */
     /* --pipeline: most lines that may wait for answers at a time; a ready line may set another */
-    unsigned pipeline;
-    unsigned ahead_max;  /* upper limit of `pipeline`, set or announced; 1: one line at a time */
+    unsigned vouched;
+    unsigned ahead_max;  /* upper limit of the number, set or announced; 1: one line at a time */
     bool wake_near;      /* wake the process on our processor: worker/placement.h */
     int pipe_bytes;      /* wanted size of the pipes; 0: the system's default */
     struct tally *tally; /* counts starts, ends and work; borrowed */

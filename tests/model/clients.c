@@ -94,7 +94,7 @@ static struct pool_slot *start_pool(void)
                                         .settle_ms = scenario->blind ? 1 : START_MS,
                                         .kill_ms = KILL_MS,
                                         .answer_max_bytes = 100000,
-                                        .pipeline = scenario->pipeline,
+                                        .vouched = scenario->vouched,
                                         .ahead_max = scenario->ahead,
                                         .tally = &world.tally}};
     struct exec_spec spec = {.answers = scenario->answers,

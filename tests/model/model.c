@@ -51,7 +51,7 @@ static const struct scenario scenarios[] = {
     {"pipeline-unseen", "the same, and /proc is closed to us", ON_3, ONE_WORKER, .ready = PIPELINE,
      .ahead = 3, .warm = true, .blind = true, .depth = {12, 19},
      .budget = {.submits = 3, .deaths = 1, .times = 3, .amid = 1}},
-    {"vouched", "--pipeline vouches for it", ON_3, ONE_WORKER, .pipeline = 8, .ahead = 3,
+    {"vouched", "--pipeline vouches for it", ON_3, ONE_WORKER, .vouched = 8, .ahead = 3,
      .warm = true, .by_line = true, .depth = {11, 19},
      .budget = {.submits = 3, .deaths = 1, .closes = 1, .times = 2, .amid = 1}},
     {"ring", "keeps answers in the ring", ON_3, ONE_WORKER, .ready = RING, .ring = true, .ahead = 3,

@@ -70,7 +70,7 @@ struct scenario {
     bool blind;           /* /proc tells nothing */
     bool by_line;         /* it reads one line at a time, as a shell does; else all there is */
     bool warm;            /* a new process has been silent for long: lines go ahead */
-    unsigned pipeline;    /* --pipeline */
+    unsigned vouched;     /* --pipeline */
     unsigned ahead;       /* most lines that a process may have */
     unsigned n_workers;
     unsigned queue_max;

@@ -148,7 +148,7 @@ static void a_worker_whose_light_work_turns_long_does_not_keep_the_others_from_w
     struct pacing *pacing;
 
     f->opts.n_workers = 2;
-    f->opts.worker.pipeline = f->opts.worker.ahead_max = 2;
+    f->opts.worker.vouched = f->opts.worker.ahead_max = 2;
     start(f, serve());
     loop_until(f->loop, two_are_ready, f);
     pacing = &f->pool->workers[0].worker.session.pacing;
@@ -169,7 +169,7 @@ static void start_two(struct fixture *f, unsigned n_quick)
     struct pacing *pacing;
 
     f->opts.n_workers = f->opts.n_light = 2;
-    f->opts.worker.pipeline = f->opts.worker.ahead_max = 8;
+    f->opts.worker.vouched = f->opts.worker.ahead_max = 8;
     start(f, serve());
     loop_until(f->loop, two_are_ready, f);
     pacing = &f->pool->workers[0].worker.session.pacing;

@@ -236,7 +236,7 @@ static void what_one_activation_logged_is_no_question_of_the_next(void **state)
 {
     struct fixture *f = *state;
 
-    f->opts.pipeline = 64;
+    f->opts.vouched = 64;
     start(f, serve(ANSWERS_STDOUT));
     assert_answer(run(f, "line1:{broken;line1:{\"n\":1}"), "{\"n\":1}");
     assert_int_equal(channel_oddity(&f->worker.session.channel), ODD_NOTHING);
