@@ -10,7 +10,8 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PARTS_PER_WRITE 192 /* most iovecs in one writev(); the lines left over need another call */
+#define PIECES_PER_WRITE                                                                           \
+    192 /* most iovecs in one writev(); the lines left over need another call */
 /* give_question() looks in /proc to see whether the process waits for input. This is the time
  * between the first two looks; it doubles with each look. */
 #define LOOK_US 200
@@ -35,13 +36,13 @@ static bool waits_for_one_line(const struct session *s)
 /* Write unsent lines, as many as fit, in one system call. false: the process no longer reads. */
 static bool write_unsent(struct session *s)
 {
-    struct iovec parts[PARTS_PER_WRITE];
-    int n_parts = window_lines(&s->window, parts, PARTS_PER_WRITE);
+    struct iovec pieces[PIECES_PER_WRITE];
+    int n_pieces = window_lines(&s->window, pieces, PIECES_PER_WRITE);
     bool placed =
         waits_for_one_line(s) && placement_begin(&s->placement, s->pid, s->pacing.work_ns);
-    ssize_t n = stdin_pipe_write(&s->channel.in, parts, n_parts);
+    ssize_t n = stdin_pipe_write(&s->channel.in, pieces, n_pieces);
 
-    assert(n_parts > 0);
+    assert(n_pieces > 0);
     assert(!s->dismissed);
     if (placed)
         placement_end(&s->placement, s->pid);
@@ -80,8 +81,8 @@ static bool has_read_prefix(struct session *s)
     if (!stdin_pipe_narrow(&s->channel.in))
         return true;
     if (!s->window.only_prefix) {
-        struct iovec part = window_prefix(&s->window);
-        ssize_t n = stdin_pipe_put(&s->channel.in, part.iov_base, part.iov_len);
+        struct iovec piece = window_prefix(&s->window);
+        ssize_t n = stdin_pipe_put(&s->channel.in, piece.iov_base, piece.iov_len);
 
         if (n < 0)
             return true; /* the next write fails, too, and reports it */

@@ -39,13 +39,13 @@ void stdin_pipe_hand_over(struct stdin_pipe *in, struct loop_watch *to)
 
 /* ---- writing ---- */
 
-static ssize_t write_out(struct stdin_pipe *in, const struct iovec *parts, int n_parts)
+static ssize_t write_out(struct stdin_pipe *in, const struct iovec *pieces, int n_pieces)
 {
     ssize_t n;
 
     assert(stdin_pipe_is_open(in));
     do {
-        n = writev(in->watch.fd, parts, n_parts);
+        n = writev(in->watch.fd, pieces, n_pieces);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -1;

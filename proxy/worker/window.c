@@ -186,27 +186,27 @@ void window_wrote_ahead(struct window *window)
     window->n_written++;
 }
 
-/* Fill `parts` with the bytes of a job's line that follow the first n_skip. Returns the number of
- * parts. */
-static int line_parts(const struct window *window, struct job *job, size_t n_skip,
-                      struct iovec parts[WINDOW_PARTS])
+/* Fill `pieces` with the bytes of a job's line that follow the first n_skip. Returns the number of
+ * pieces. */
+static int line_pieces(const struct window *window, struct job *job, size_t n_skip,
+                       struct iovec pieces[WINDOW_PIECES])
 {
     static char tail[] = REQUEST_ID_TAIL "\n";
-    struct iovec all[WINDOW_PARTS] = {
+    struct iovec all[WINDOW_PIECES] = {
         {job->head, job->head_len}, {job->line, job->len - 1}, {tail, sizeof(tail) - 1}};
     int n = 0;
 
     assert(n_skip < written_len(window, job));
     if (!window->numbered) {
-        parts[0] = (struct iovec){job->line + n_skip, job->len - n_skip};
+        pieces[0] = (struct iovec){job->line + n_skip, job->len - n_skip};
         return 1;
     }
-    for (int i = 0; i < WINDOW_PARTS; i++) {
+    for (int i = 0; i < WINDOW_PIECES; i++) {
         size_t skipped = n_skip < all[i].iov_len ? n_skip : all[i].iov_len;
 
         n_skip -= skipped;
         if (skipped < all[i].iov_len)
-            parts[n++] =
+            pieces[n++] =
                 (struct iovec){(char *)all[i].iov_base + skipped, all[i].iov_len - skipped};
     }
     return n;
@@ -214,13 +214,14 @@ static int line_parts(const struct window *window, struct job *job, size_t n_ski
 
 int window_lines(struct window *window, struct iovec *lines, int max)
 {
-    int parts = window->numbered ? WINDOW_PARTS : 1;
+    int pieces = window->numbered ? WINDOW_PIECES : 1;
     int n = 0;
 
     take_what_is_ahead(window);
-    for (struct job *job = window->unsent; job != NULL && n + parts <= max;
+    for (struct job *job = window->unsent; job != NULL && n + pieces <= max;
          job = job_after(window, job))
-        n += line_parts(window, job, job == window->unsent ? window->unsent_written : 0, lines + n);
+        n +=
+            line_pieces(window, job, job == window->unsent ? window->unsent_written : 0, lines + n);
     return n;
 }
 
@@ -296,13 +297,13 @@ static unsigned n_lines_read(const struct window *window, size_t n_unread, bool 
 static bool has_bytes(const struct window *window, struct job *job, size_t n_skip,
                       const char *bytes, size_t n)
 {
-    struct iovec parts[WINDOW_PARTS];
-    int n_parts = line_parts(window, job, n_skip, parts);
+    struct iovec pieces[WINDOW_PIECES];
+    int n_pieces = line_pieces(window, job, n_skip, pieces);
 
-    for (int i = 0; i < n_parts && n > 0; i++) {
-        size_t n_now = n < parts[i].iov_len ? n : parts[i].iov_len;
+    for (int i = 0; i < n_pieces && n > 0; i++) {
+        size_t n_now = n < pieces[i].iov_len ? n : pieces[i].iov_len;
 
-        if (memcmp(bytes, parts[i].iov_base, n_now) != 0)
+        if (memcmp(bytes, pieces[i].iov_base, n_now) != 0)
             return false;
         bytes += n_now;
         n -= n_now;

@@ -22,7 +22,7 @@
 #include "base/list.h"
 #include "worker/job.h"
 
-#define WINDOW_PARTS 3 /* most iovecs of one line: head with request id, text, tail */
+#define WINDOW_PIECES 3 /* most iovecs of one line: head with request id, text, tail */
 
 /* Invariants: `jobs` has n members, of which n_tombstones are tombstones. `unsent` is a member, or
  * NULL with unsent_written == 0. */

@@ -33,10 +33,10 @@ static void what_is_left_of_a_line_follows_wherever_it_was_cut(void **state)
 static void only_whole_lines_are_prepared(void **state)
 {
     struct fixture *f = *state;
-    struct iovec parts[WINDOW_PARTS + 2];
+    struct iovec pieces[WINDOW_PIECES + 2];
 
-    assert_int_equal(window_lines(&f->window, parts, WINDOW_PARTS + 2), WINDOW_PARTS);
-    assert_int_equal(window_lines(&f->window, parts, WINDOW_PARTS - 1), 0);
+    assert_int_equal(window_lines(&f->window, pieces, WINDOW_PIECES + 2), WINDOW_PIECES);
+    assert_int_equal(window_lines(&f->window, pieces, WINDOW_PIECES - 1), 0);
 }
 
 static void what_was_written_is_found_by_its_number(void **state)

@@ -56,7 +56,7 @@ static inline int tear_down(void **state)
 /* What would be written next, as one text; caller frees. */
 static inline char *unwritten(struct window *window)
 {
-    struct iovec lines[N_JOBS * WINDOW_PARTS];
+    struct iovec lines[N_JOBS * WINDOW_PIECES];
     int n = window_lines(window, lines, (int)ARRAY_LEN(lines));
     char *text = xcalloc(64, 1);
 
