@@ -93,6 +93,13 @@ const char *env_text(const char *name);
  * it. */
 bool env_holds(const char *text);
 
+/* Replace each byte `from` among n bytes by `to`. */
+static inline void bytes_replace(char *bytes, size_t n, char from, char to)
+{
+    for (char *at = bytes; (at = memchr(at, from, n - (size_t)(at - bytes))) != NULL;)
+        *at = to;
+}
+
 /* The value of a hexadecimal digit; -1: c is no such digit. */
 static inline int hex_value(uint8_t c)
 {

@@ -409,8 +409,9 @@ static void collect(struct pool *pool, struct pool_worker *pw, struct list *fini
     struct worker *w = &pw->worker;
     struct job *job;
 
-    while ((job = session_take_finished(&w->session)) != NULL) {
+    while ((job = job_take_first(&w->session.finished)) != NULL) {
         assert(pool->n_running > 0);
+        assert(job->outcome != JOB_PENDING);
         list_add_tail(finished, &job->node);
         pool->n_running--;
         if (job->outcome == JOB_ANSWERED)
@@ -418,7 +419,7 @@ static void collect(struct pool *pool, struct pool_worker *pw, struct list *fini
         else
             pw->cost_a_job = true;
     }
-    while ((job = session_take_returned(&w->session)) != NULL) {
+    while ((job = job_take_first(&w->session.returned)) != NULL) {
         assert(pool->n_running > 0);
         pool->n_running--;
         enqueue(pool, job, true);
@@ -431,7 +432,6 @@ static void on_worker_changed(struct loop_post *post)
     struct worker *w = &pw->worker;
     struct pool *pool = pw->pool;
     struct list finished;
-    struct list *node;
     struct job *job;
 
     list_init(&finished);
@@ -459,10 +459,8 @@ static void on_worker_changed(struct loop_post *post)
     while ((job = session_take_spoken(&w->session)) != NULL)
         if (job->outcome == JOB_PENDING)
             job->on_parts(job);
-    while ((node = list_take_first(&finished)) != NULL) {
-        job = list_item(node, struct job, node);
+    while ((job = job_take_first(&finished)) != NULL)
         job->done(job);
-    }
 }
 
 pid_t pool_writer(const struct pool *pool, const void *owner)

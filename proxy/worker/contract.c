@@ -47,12 +47,6 @@ bool contract_is_argument(struct json_slice top)
     return value.kind == JSON_OBJECT || value.kind == JSON_ARRAY || value.kind == JSON_NULL;
 }
 
-static void blank(char *text, size_t n, char c)
-{
-    for (char *at = text; (at = memchr(at, c, n - (size_t)(at - text))) != NULL;)
-        *at = ' ';
-}
-
 /* Make job->line one line of n bytes and a newline. */
 static void end_line(struct job *job, size_t n)
 {
@@ -60,8 +54,8 @@ static void end_line(struct job *job, size_t n)
     assert(job->line[n - 1] == '}');
     /* In valid JSON newlines and carriage returns occur only as white space between tokens. Some
      * launchers take a carriage return for the end of a line, so blank both. */
-    blank(job->line, n, '\n');
-    blank(job->line, n, '\r');
+    bytes_replace(job->line, n, '\n', ' ');
+    bytes_replace(job->line, n, '\r', ' ');
     job->line[n] = '\n';
     job->len = n + 1;
 }

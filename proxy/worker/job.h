@@ -99,6 +99,14 @@ void job_cancel(struct job *job);
 /* Ask the queue or session that holds the job to look at its jobs again. */
 void job_look_again(struct job *job);
 
+/* Take the first job out of a list that is linked by job->node; NULL: the list is empty. */
+static inline struct job *job_take_first(struct list *jobs)
+{
+    struct list *node = list_take_first(jobs);
+
+    return node != NULL ? list_item(node, struct job, node) : NULL;
+}
+
 /* Free the line. */
 void job_drop_line(struct job *job);
 

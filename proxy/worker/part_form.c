@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/util.h"
 #include "worker/contract.h"
 #include "worker/job.h"
 #include "worker/parts.h"
@@ -18,8 +19,7 @@ static void add_document(struct buf *out, const char *text, size_t n)
 
     if (n > 0)
         memcpy(at, text, n);
-    for (char *cr = at; (cr = memchr(cr, '\r', n - (size_t)(cr - at))) != NULL;)
-        *cr = ' ';
+    bytes_replace(at, n, '\r', ' ');
     buf_added(out, n);
 }
 

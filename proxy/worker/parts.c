@@ -138,9 +138,7 @@ void parts_become_answer(struct job *job)
     job->answer = xmalloc(job->answer_len);
     if (n > 0)
         memcpy(job->answer + 1, buf_at(&parts->bytes), n);
-    for (char *at = job->answer + 1;
-         (at = memchr(at, '\n', n - (size_t)(at - job->answer - 1))) != NULL;)
-        *at = ',';
+    bytes_replace(job->answer + 1, n, '\n', ',');
     job->answer[0] = '[';
     job->answer[job->answer_len - 1] = ']';
 }

@@ -107,7 +107,7 @@ struct session {
      * processes more time for their ready lines */
     bool announces_late;
 
-    /* results, for the owner to collect */
+    /* results, for the owner to collect: job_take_first(), session_take_spoken() */
     struct list spoke;    /* job->parts of jobs with new parts of the answer, not collected yet */
     struct list finished; /* jobs with an outcome, whose sentinels are written already */
     struct list returned; /* jobs that were not begun, for another worker; the youngest first */
@@ -171,27 +171,10 @@ static inline void session_assume_ready(struct session *s)
     s->ready = true;
 }
 
-/* Take the oldest finished job out; NULL: there is none. */
-static inline struct job *session_take_finished(struct session *s)
-{
-    struct list *node = list_take_first(&s->finished);
-
-    assert(node == NULL || list_item(node, struct job, node)->outcome != JOB_PENDING);
-    return node != NULL ? list_item(node, struct job, node) : NULL;
-}
-
+/* Take out a job with new parts; NULL: there is none. */
 static inline struct job *session_take_spoken(struct session *s)
 {
     struct list *node = list_take_first(&s->spoke);
 
     return node != NULL ? list_item(node, struct parts, node)->job : NULL;
-}
-
-/* Take out the youngest job that is to be given to another worker; NULL: there is none. */
-static inline struct job *session_take_returned(struct session *s)
-{
-    struct list *node = list_take_first(&s->returned);
-
-    assert(node == NULL || list_item(node, struct job, node)->outcome == JOB_PENDING);
-    return node != NULL ? list_item(node, struct job, node) : NULL;
 }

@@ -34,9 +34,9 @@ static inline void on_changed(struct loop_post *post)
 {
     struct fixture *f = container_of(post, struct fixture, worker.changed);
 
-    while (session_take_finished(&f->worker.session) != NULL)
+    while (job_take_first(&f->worker.session.finished) != NULL)
         f->n_finished++;
-    while (session_take_returned(&f->worker.session) != NULL)
+    while (job_take_first(&f->worker.session.returned) != NULL)
         f->n_returned++;
     if (f->worker.state == WORKER_READY)
         f->was_ready = true;
