@@ -10,7 +10,7 @@ import pytest
 
 import archives
 from languages import JAVA, JAVA_ANSWER, JAVA_FILES, JAVA_GIVE, JAVA_MAIN, ROWS
-from test_languages import CANNOT_START, NOT_BUILT
+from test_languages import CANNOT_START, NOT_BUILT, RUNTIMES
 from whisk import PROGRAM, WAIT_S, assert_error
 
 ROW = next(row for row in ROWS if row.name == "java")
@@ -314,3 +314,11 @@ def test_what_compile_makes_starts_in_any_folder(folder, proxy):
     done = subprocess.run([place / "exec"], input=b'{"value":{"a":2}}\n', capture_output=True, timeout=WAIT_S,
                           cwd="/", env={"PATH": "/usr/bin:/bin"}, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"a": 2}), done.stderr
+
+
+def test_the_launcher_refuses_to_start_without_a_descriptor_for_answers(folder):
+    """Java would open its own library as descriptor 3, and overwrite it. So no java is in the PATH here."""
+    done = subprocess.run(["/bin/sh", RUNTIMES / "java" / "launch.sh", "classes", folder, "Main"], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=WAIT_S, check=False, env={"PATH": "", "__OW_WAIT_FOR_ACK": "1"})
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"descriptor 3 is closed" in done.stderr
