@@ -513,6 +513,10 @@ void loop_run(struct loop *loop)
         reap(loop);
         run_timers(loop);
         run_posts(loop);
+        /* Let libh2o finish the writes that these made, as it does after its own callbacks. If it
+         * looked for events first, it would watch such a socket for room. Where a write fills the
+         * socket, libh2o would not stop to watch it, and abort when there is room (2.2.5). */
+        h2o_timeout__do_post_callback(loop->h2o);
     }
 }
 

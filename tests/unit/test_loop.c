@@ -3,8 +3,10 @@
 #include "test.h"
 
 #include <errno.h>
+#include <h2o.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "loop_parts.h"
@@ -72,6 +74,65 @@ static void work_in_a_circle_leaves_descriptors_their_turn(void **state)
     assert_int_equal(write(f->ours, "x", 1), 1);
     loop_turn(f->loop, 2);
     assert_non_null(strchr(f->seen, 'w'));
+}
+
+/* ---- libh2o's sockets ---- */
+
+/* What a write took whole, leaving no room for more. */
+struct full {
+    struct loop_post post;
+    h2o_socket_t *sock;
+    int peer;
+    bool written;
+    char bytes[100000];
+};
+
+static void on_never(h2o_socket_t *sock, const char *error)
+{
+    (void)sock;
+    (void)error;
+}
+
+static void on_written(h2o_socket_t *sock, const char *error)
+{
+    struct full *full = sock->data;
+
+    assert_null(error);
+    full->written = true;
+}
+
+static void write_whole(struct loop_post *post)
+{
+    struct full *full = container_of(post, struct full, post);
+    h2o_iovec_t bytes = {full->bytes, sizeof(full->bytes)};
+
+    h2o_socket_read_start(full->sock,
+                          on_never); /* so that libh2o looks at the socket's state anew */
+    h2o_socket_write(full->sock, &bytes, 1, on_written);
+}
+
+/* Else libh2o would watch the socket for room, forget that nothing is left to write, and abort once
+ * there is room. */
+static void what_posted_work_has_written_is_done_before_events_are_awaited(void **state)
+{
+    struct fixture *f = *state;
+    static struct full full;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    full.peer = ends[1];
+    full.sock = h2o_evloop_socket_create(loop_h2o(f->loop), ends[0], 0);
+    full.sock->data = &full;
+    loop_post_init(&full.post, write_whole);
+    loop_post(f->loop, &full.post);
+    loop_turn(f->loop, 1);
+    assert_true(full.written);
+    loop_turn(f->loop, 1);
+    assert_int_equal(recv(full.peer, full.bytes, sizeof(full.bytes), MSG_WAITALL),
+                     sizeof(full.bytes));
+    loop_turn(f->loop, 2);
+    h2o_socket_close(full.sock);
+    (void)close(full.peer);
 }
 
 /* ---- timers ---- */
@@ -269,6 +330,7 @@ int main(void)
         TEST(cancelled_work_does_not_run),
         TEST(work_may_post_itself_again),
         TEST(work_in_a_circle_leaves_descriptors_their_turn),
+        TEST(what_posted_work_has_written_is_done_before_events_are_awaited),
         TEST(timers_fire_in_the_order_of_their_moments),
         TEST(timers_of_one_moment_fire_in_the_order_of_setting),
         TEST(a_timer_does_not_fire_before_its_moment),
