@@ -17,10 +17,12 @@ elif [ ! -e /proc/self/fd/3 ]; then # Java would open its own library as 3, and 
     echo "launch.sh: descriptor 3 is closed: answers go there if __OW_WAIT_FOR_ACK is set" >&2
     exit 1
 fi
-path=$1:$2
-for jar in "$2"/*.jar "$2"/lib/*.jar; do
-    [ ! -f "$jar" ] || path=$path:$jar
-done
+path=$1:$2$(
+    LC_ALL=C # sorts as Compile.java does
+    for jar in "$2"/*.jar "$2"/lib/*.jar; do
+        [ ! -f "$jar" ] || printf ':%s' "$jar"
+    done
+)
 # shellcheck disable=SC2086 # a list of options
 exec java -Xshare:auto -XX:+UseSerialGC -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError \
     -Dfile.encoding=UTF-8 --add-opens java.base/java.util=ALL-UNNAMED ${JAVA_OPTS:-} \
