@@ -22,9 +22,11 @@
 /* time for more output once the first byte was read; after that the answer counts as complete */
 #define GRACE_US 100000
 /* if the process also waits for something else, such as a timer, GRACE_US begins later, by at most
- * AWAITS_US; until then we look in /proc again every AGAIN_US */
+ * AWAITS_US */
 #define AWAITS_US 1000000
-#define AGAIN_US  20000
+/* shortest time between looks in /proc where no event tells when to look: the process also waits
+ * for something else, or has not read all of its own line */
+#define AGAIN_US 20000
 
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
@@ -344,8 +346,13 @@ static uint64_t ask(struct session *s)
         return UINT64_MAX;
     if (!polls && stdin_pipe_unread(&s->channel.in) == 0)
         write_first_byte(s);
-    if (stdin_pipe_unread(&s->channel.in) > 0) /* its own line, unless we wrote a byte ahead */
-        return s->window.n_ahead > 0 ? UINT64_MAX : now_us + AGAIN_US;
+    if (stdin_pipe_unread(&s->channel.in) > 0) {
+        /* The first byte alone fills a narrow pipe, so room in the pipe is an event. The rest of
+         * the process's own line may stay for long: look less and less often. */
+        if (s->window.n_ahead > 0 && s->channel.in.narrow)
+            return UINT64_MAX;
+        return now_us + (since_us / 8 > AGAIN_US ? since_us / 8 : AGAIN_US);
+    }
     if (question->read_at_us == 0)
         question->read_at_us = question->grace_at_us = now_us;
     if (state == STDIN_PROBE_AWAITS && now_us - question->read_at_us < AWAITS_US)

@@ -140,7 +140,8 @@ static inline void session_dismiss(struct session *s)
     s->window.unheard = channel_ended(&s->channel) && !s->channel.uses_ring;
 }
 
-/* Call when the process is dead. Unless SIGKILL ended it, its pipes were closed by its end. */
+/* Call when the process is dead. If it ended by itself, so soon that it was not killed, its pipes
+ * were most likely closed by its end. */
 static inline void session_died(struct session *s, int wait_status)
 {
     s->window.unheard &= WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;

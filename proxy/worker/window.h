@@ -98,7 +98,7 @@ void window_wrote_else(struct window *window, size_t n);
 /* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
  * line was read in full. Without request ids the oldest job has begun if a byte of its line was
  * read, unless only a prefix was written, and no other job has begun; but if the window is unheard,
- * all have begun that window_n_held() counts. n_unread: bytes still in the pipe. */
+ * all have begun that window_n_read() counts. n_unread: bytes still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
 /* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a
