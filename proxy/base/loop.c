@@ -54,7 +54,6 @@ struct loop {
     loop_signal_fn *on_signal;
     void *on_signal_owner; /* borrowed */
     bool children_changed;
-    bool hurried; /* the next turn of the loop does not wait */
     bool noticed; /* in this turn of the loop a watched descriptor was readable or writable */
     bool stopped;
 };
@@ -199,11 +198,6 @@ uint64_t loop_now_ms(const struct loop *loop)
 void loop_busy_poll(struct loop *loop, uint64_t limit_us)
 {
     loop->busy_poll.limit_us = limit_us;
-}
-
-void loop_hurry(struct loop *loop)
-{
-    loop->hurried = true;
 }
 
 void loop_stop(struct loop *loop)
@@ -382,7 +376,7 @@ static void set_alarm(struct loop *loop, uint64_t in_us)
 /* Whether there is work to do without waiting for a descriptor. */
 static bool has_work(const struct loop *loop)
 {
-    return loop->children_changed || loop->hurried || !list_empty(&loop->posts);
+    return loop->children_changed || !list_empty(&loop->posts);
 }
 
 /* How many milliseconds this turn of the loop may wait for events. */
@@ -392,10 +386,8 @@ static int32_t wait_ms(struct loop *loop)
     uint64_t at_us;
 
     loop->now_us = 0; /* read the clock anew */
-    if (has_work(loop)) {
-        loop->hurried = false;
+    if (has_work(loop))
         return 0;
-    }
     now_us = loop_now_us(loop);
     if (list_empty(&loop->timers)) {
         loop->may_wait_us = UINT64_MAX / 2; /* no timers: no need to notice that we were frozen */
@@ -436,18 +428,27 @@ void loop_post_cancel(struct loop_post *post)
     list_remove(&post->node);
 }
 
-/* Run posted work, and what this work posts. After LOOP_POSTS_MAX pieces leave the rest to the next
- * turn of the loop, so that descriptors are served in between. */
+/*
+ * Run posted work, and what this work posts. After LOOP_POSTS_MAX pieces leave the rest to the next
+ * turn of the loop, so that descriptors are served in between.
+ *
+ * Then let libh2o finish the writes of this turn. If it looked for events first, it would watch a
+ * socket that a write has filled, never stop, and abort once there is room (libh2o 2.2.5).
+ */
 static void run_posts(struct loop *loop)
 {
     unsigned left = LOOP_POSTS_MAX;
     struct list *node;
 
-    while (left-- > 0 && (node = list_take_first(&loop->posts)) != NULL) {
-        struct loop_post *post = list_item(node, struct loop_post, node);
+    do {
+        for (; left > 0 && (node = list_take_first(&loop->posts)) != NULL; left--) {
+            struct loop_post *post = list_item(node, struct loop_post, node);
 
-        post->fn(post);
-    }
+            post->fn(post);
+        }
+        if (loop->h2o->_pending_as_server != NULL || loop->h2o->_pending_as_client != NULL)
+            h2o_timeout__do_post_callback(loop->h2o);
+    } while (left > 0 && !list_empty(&loop->posts));
 }
 
 /* Wait for events for at most `wait` milliseconds, and run what is ready. */
@@ -513,10 +514,6 @@ void loop_run(struct loop *loop)
         reap(loop);
         run_timers(loop);
         run_posts(loop);
-        /* Let libh2o finish the writes that these made, as it does after its own callbacks. If it
-         * looked for events first, it would watch such a socket for room. Where a write fills the
-         * socket, libh2o would not stop to watch it, and abort when there is room (2.2.5). */
-        h2o_timeout__do_post_callback(loop->h2o);
     }
 }
 

@@ -33,9 +33,6 @@ void loop_stop(struct loop *loop);
 /* Before sleeping, look for events for limit_us microseconds. This is done only while most waits
  * for events are short (base/busy_poll.h). limit_us is 0, as at first: never look. */
 void loop_busy_poll(struct loop *loop, uint64_t limit_us);
-/* Do not wait for events in the next turn of the loop: libh2o has work to do that no descriptor
- * announces. */
-void loop_hurry(struct loop *loop);
 /* Loop time in milliseconds: CLOCK_MONOTONIC minus the times for which the process was frozen. Read
  * after each wait for events, then unchanged until the next wait. */
 uint64_t loop_now_ms(const struct loop *loop);

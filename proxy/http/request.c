@@ -18,10 +18,9 @@
 #include "http/connection.h"
 #include "worker/parts.h"
 
-/* A reply up to this size is not counted as held memory. It may stay in memory until the client's
- * next request. */
-#define LAZY_MAX_BYTES 4096
-#define PIECE_BYTES    (1u << 18) /* bytes of a large reply that libh2o gets at a time */
+/* A reply up to this size is not counted as held memory. */
+#define UNCOUNTED_MAX_BYTES 4096
+#define PIECE_BYTES         (1u << 18) /* bytes of a large reply that libh2o gets at a time */
 #define STREAM_HELD_BYTES                                                                          \
     (2 * PARTS_HELD_MAX) /* held for a streamed reply: one piece is being sent, one prepared */
 #define NO_ROOM                                                                                    \
@@ -210,18 +209,6 @@ void request_add_header(struct request *request, const char *name, const char *v
                           NULL, value, strlen(value));
 }
 
-/*
- * Whether to wake the loop after the reply. libh2o cleans up a request in the loop's next turn, but
- * does not wake the loop for that. Usually the client's next request does. Wake the loop if that
- * request has come already, if the client has left or must leave, or if the reply holds much
- * memory.
- */
-static bool is_urgent(const struct request *request, size_t n_body)
-{
-    return n_body > LAZY_MAX_BYTES || !request->req->http1_is_persistent ||
-           connection_has_more(request->connection);
-}
-
 /* Whether the reply must have no body: the client would take it for the start of the next reply. A
  * reply to HEAD still states the body's length. */
 static bool is_bare(const h2o_req_t *req)
@@ -250,7 +237,6 @@ static void end_stream(struct request *request)
     assert(request->streams);
     assert(!request->is_sending);
     request->is_sending = true; /* stays set: no further piece may be sent */
-    loop_hurry(request->connection->all->loop);
     h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
 
@@ -284,7 +270,7 @@ static bool has_room(const struct request *request, size_t n)
 {
     struct connection *connection = request->connection;
 
-    return n <= LAZY_MAX_BYTES || connections_make_room(connection->all, n, connection);
+    return n <= UNCOUNTED_MAX_BYTES || connections_make_room(connection->all, n, connection);
 }
 
 void request_reply_as(struct request *request, int status, const char *type, char *body, size_t n)
@@ -317,9 +303,7 @@ void request_reply_as(struct request *request, int status, const char *type, cha
     if (request->connection->ends ||
         (request->connection->all->is_ending && !connection_has_more(request->connection)))
         req->http1_is_persistent = 0;
-    if (is_urgent(request, n))
-        loop_hurry(request->connection->all->loop);
-    connection_replying(request->connection, n > LAZY_MAX_BYTES ? n : 0);
+    connection_replying(request->connection, n > UNCOUNTED_MAX_BYTES ? n : 0);
     h2o_start_response(req, &request->generator);
     if (n > PIECE_BYTES && !is_bare(req))
         send_piece(request);
@@ -430,8 +414,6 @@ void request_send(struct request *request, struct buf *bytes, bool is_last)
     if (is_last)
         request->watcher = NULL;
     connection_sending(request->connection);
-    /* libh2o has work left for the next turn that no descriptor announces: do not wait before it */
-    loop_hurry(request->connection->all->loop);
     /* Nothing may follow this call: if there is nothing to write, libh2o disposes of the request
      * before the call returns. */
     h2o_send(request->req, pieces, n, is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);

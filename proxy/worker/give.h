@@ -53,7 +53,7 @@ bool give_health_check(struct session *session);
  * that is no valid answer but was probably meant as one.
  *
  * Looks at /proc a few times, then writes the first byte of the next line and waits until the
- * process has read it. Writes no byte while the process has not read all of its own line. Returns the loop time, in microseconds, at which to call again; UINT64_MAX:
- * there is no such time.
+ * process has read it. Writes no byte while the process has not read all of its own line. Returns
+ * the loop time, in microseconds, at which to call again; UINT64_MAX: there is no such time.
  */
 uint64_t give_question(struct session *session);
