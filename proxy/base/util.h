@@ -93,7 +93,7 @@ const char *env_text(const char *name);
  * it. */
 bool env_holds(const char *text);
 
-/* Replace each byte `from` among n bytes by `to`. */
+/* Replace each byte `from` among n bytes by `to`, which must be another byte. */
 static inline void bytes_replace(char *bytes, size_t n, char from, char to)
 {
     for (char *at = bytes; (at = memchr(at, from, n - (size_t)(at - bytes))) != NULL;)

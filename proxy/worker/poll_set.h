@@ -19,8 +19,8 @@ struct poll_set {
 bool poll_set_is_poll(long number);
 /* Find out what a blocked thread of this process waits for. input: inode of the pipe that is the
  * process's input; 0: not known. number, args: the system call and its arguments as in
- * /proc/PID/syscall, " 0x7ffd... 0x1 ...". false, with *set all zero: the arguments cannot be read,
- * or they name too many descriptors. */
+ * /proc/PID/syscall, " 0x7ffd... 0x1 ..."; poll_set_is_poll(number) must hold. false, with *set all
+ * zero: the arguments cannot be read, or they name too many descriptors. */
 bool poll_set_read(struct poll_set *set, pid_t pid, ino_t input, long number, const char *args);
 /* Whether this descriptor of the process is its input. If /proc does not show that, descriptor 0 is
  * assumed to be the input. */

@@ -133,7 +133,8 @@ static inline bool session_is_lost(const struct session *s)
     return s->ended || s->spoiled || s->refused;
 }
 
-/* Call before the process is told to end. */
+/* Call before the process is told to end. Notes whether it has closed its answer pipes and lives on
+ * (window.unheard). */
 static inline void session_dismiss(struct session *s)
 {
     s->dismissed = true;

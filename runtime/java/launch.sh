@@ -13,7 +13,7 @@
 exec 4<&0 </dev/null
 if [ -z "${__OW_WAIT_FOR_ACK:-}" ]; then
     exec 3>&1 1>&2
-elif [ ! -e /proc/self/fd/3 ]; then # Java would open its own library as 3, and we would overwrite it
+elif ! (: >&3) 2>/dev/null; then # Java would open its own library as 3, and we would overwrite it
     echo "launch.sh: descriptor 3 is closed: answers go there if __OW_WAIT_FOR_ACK is set" >&2
     exit 1
 fi

@@ -274,19 +274,22 @@ def test_what_is_no_answer_is_told_soon_of_a_program_that_answers_before_it_has_
     one = proxy(*NATIVE, "--answers", mode)
     one.started(r"""#!/usr/bin/python3
 import os, time
-while line := os.read(0, 100):
+line = b""
+while piece := os.read(0, 100):
+    line += piece
     if b"long" in line:
         os.write(1, b'{"ok":1}')
-        time.sleep(0.05)  # long enough for the proxy to ask whether it is back at its input
-        while not line.endswith(b"\n"):
-            line = os.read(0, 100)
-    else:
+        time.sleep(0.05)  # without it the case would prove less
+        while piece and not piece.endswith(b"\n"):
+            piece = os.read(0, 100)
+    elif line.endswith(b"\n"):
         os.write(1, b'{"ok":1}\n')
+    else:
+        continue
+    line = b""
 """)
     assert one.run({}).json == {"ok": 1}
-    began_at = time.monotonic()
-    assert one.run({"long": 20_000 * "x"}).error == NO_NEWLINE
-    assert time.monotonic() - began_at < SOON_S
+    assert one.run({"long": 20_000 * "x"}).error == NO_NEWLINE  # at the deadline it would tell of the time limits
     assert one.run({}).json == {"ok": 1}
 
 

@@ -319,11 +319,11 @@ def test_more_connections_than_descriptors(proxy, folder, limit):
 
 def test_the_actions_limit_on_descriptors_is_the_containers(proxy, folder):
     """The proxy raises its own soft limit; the action gets the one that the container was started with."""
-    one = Watched(proxy, folder, "--runtime", "python", wrapper=("prlimit", "--nofile=300:3000"))
+    one = Watched(proxy, folder, "--runtime", "python", wrapper=("prlimit", "--nofile=300:400"))
     one.proxy.started("import resource\ndef main(args):\n"
                       "    return {'limit': resource.getrlimit(resource.RLIMIT_NOFILE)}\n")
-    assert one.proxy.run({}).json == {"limit": [300, 3000]}
-    assert one.metrics()["process_max_fds"].value() == 3000
+    assert one.proxy.run({}).json == {"limit": [300, 400]}
+    assert one.metrics()["process_max_fds"].value() == 400
 
 
 def test_a_body_that_no_path_takes_is_not_read(echo):

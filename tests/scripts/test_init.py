@@ -66,14 +66,15 @@ def test_options_may_stand_anywhere(recorder, arguments):
     assert (value["env"], value["main"]) == ({"A": "b"}, "niam")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up the right to read any file")
 def test_a_file_without_permission_is_told_in_one_line(tmp_path):
     closed = tmp_path / "hello.py"
     closed.write_text("def main(args): return args\n")
     closed.chmod(0)
-    done = subprocess.run(
-        ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search", ROOT / "bin/init.sh", closed],
-        capture_output=True, text=True, check=False)
+    drop = "-dac_override,-dac_read_search"
+    as_others = ["/usr/bin/setpriv", "--inh-caps", drop, "--bounding-set", drop] if os.geteuid() == 0 else []
+    if as_others and subprocess.run([*as_others, "true"], check=False).returncode != 0:
+        pytest.skip("root cannot give up its rights here")
+    done = subprocess.run([*as_others, ROOT / "bin/init.sh", closed], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"init.sh: cannot read '{closed}': no permission\n"
 

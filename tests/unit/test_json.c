@@ -189,7 +189,7 @@ static void an_element_of_a_list_is_checked_like_a_text_of_its_own(void **state)
         size_t n = 1, bad_at = 0;
         struct json_fault fault;
 
-        for (unsigned count = 1 + (unsigned)rand_r(&seed) % 16; count > 0; count--) {
+        for (unsigned count = 2 + (unsigned)rand_r(&seed) % 15; count > 0; count--) {
             random_element(element, sizeof(element), &seed);
             if (bad_at == 0 && json_check(element, strlen(element), &fault) == JSON_BAD)
                 bad_at = n + fault.at;
