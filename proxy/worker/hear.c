@@ -1,8 +1,10 @@
 #include "worker/hear.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/exec_spec.h"
 #include "base/kin.h"
@@ -442,7 +444,8 @@ bool hear_dismiss(struct session *s, enum job_outcome outcome, const char *reaso
     unsigned n_kept;
 
     assert(s->pid > 0 && !s->dismissed);
-    session_dismiss(s);
+    s->dismissed = true;
+    s->window.unheard = channel_ended(&s->channel) && !s->channel.uses_ring;
     if (oldest == NULL)
         return false;
     if (outcome == JOB_LATE)
@@ -506,7 +509,9 @@ void hear_last_words(struct session *s, int status, enum job_outcome outcome, co
 {
     bool taken;
 
-    session_died(s, status);
+    /* If it ended by itself, so soon that it was not killed, its pipes were most likely closed by
+     * its end. */
+    s->window.unheard &= WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     hear_rest_of(s, true, status != 0);
     if (s->window.n == 0)
         return;

@@ -51,8 +51,8 @@ bool hear_dismiss(struct session *session, enum job_outcome outcome, const char 
 void hear_close_input(struct session *session);
 /* Call when the process is dead. Takes the answers that it has written or put into its ring: their
  * jobs are done. Of the jobs left, those that had begun (window_n_begun()) end with `outcome` and
- * `reason`, and the rest returns to the pool. status: its wait status; if not 0, an
- * undecided line (worker/channel.h) is no answer. No job is left in the window. */
+ * `reason`, and the rest returns to the pool. status: its wait status; if not 0, an undecided line
+ * (worker/channel.h) is no answer. No job is left in the window. */
 void hear_last_words(struct session *session, int status, enum job_outcome outcome,
                      const char *reason);
 

@@ -15,10 +15,8 @@
  */
 
 #include <assert.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/wait.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -42,7 +40,7 @@ struct worker_opts {
     size_t answer_max_bytes; /* longest answer */
     /* --pipeline: most lines that may wait for answers at a time; a ready line may set another */
     unsigned vouched;
-    unsigned ahead_max;  /* upper limit of the number, set or announced; 1: one line at a time */
+    unsigned ahead_max;  /* upper limit of that number, set or announced; 1: one line at a time */
     bool wake_near;      /* wake the process on our processor: worker/placement.h */
     int pipe_bytes;      /* wanted size of the pipes; 0: the system's default */
     struct tally *tally; /* counts starts, ends and work; borrowed */
@@ -131,21 +129,6 @@ void session_done(struct session *session);
 static inline bool session_is_lost(const struct session *s)
 {
     return s->ended || s->spoiled || s->refused;
-}
-
-/* Call before the process is told to end. Notes whether it has closed its answer pipes and lives on
- * (window.unheard). */
-static inline void session_dismiss(struct session *s)
-{
-    s->dismissed = true;
-    s->window.unheard = channel_ended(&s->channel) && !s->channel.uses_ring;
-}
-
-/* Call when the process is dead. If it ended by itself, so soon that it was not killed, its pipes
- * were most likely closed by its end. */
-static inline void session_died(struct session *s, int wait_status)
-{
-    s->window.unheard &= WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
 }
 
 /* How many more jobs the process may be given. */
