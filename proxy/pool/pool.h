@@ -14,7 +14,7 @@
  *              a worker is ready          too many crashes
  *    STARTING ──────────────────► SERVING ────────────────► BROKEN
  *                                    ▲                       │
- *                                    └───────────────────────┘ a trial is ready
+ *                                    └───────────────────────┘ a worker is ready
  *
  * pool_retire() leads from each of these to RETIRED, pool_stop() from every state to STOPPING.
  */

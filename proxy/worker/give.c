@@ -10,8 +10,8 @@
 #include "worker/parts.h"
 #include "worker/session.h"
 
-#define PIECES_PER_WRITE                                                                           \
-    192 /* most iovecs in one writev(); the lines left over need another call */
+/* most iovecs in one writev(); the lines left over need another call */
+#define PIECES_PER_WRITE 192
 /* give_question() looks in /proc to see whether the process waits for input. This is the time
  * between the first two looks; it doubles with each look. */
 #define LOOK_US 200

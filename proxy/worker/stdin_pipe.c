@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /* a narrow pipe that was writable but not empty this often in a row holds several writes */
-#define UNEMPTY_MAX 3
+#define NOT_EMPTY_MAX 3
 
 void stdin_pipe_init(struct stdin_pipe *in)
 {
@@ -116,8 +116,8 @@ static size_t of_lines(const struct stdin_pipe *in, size_t n)
 
 void stdin_pipe_saw_room(struct stdin_pipe *in)
 {
-    in->n_unempty = in->narrow && unread(in) > 0 ? in->n_unempty + 1 : 0;
-    if (in->n_unempty >= UNEMPTY_MAX) {
+    in->n_not_empty = in->narrow && unread(in) > 0 ? in->n_not_empty + 1 : 0;
+    if (in->n_not_empty >= NOT_EMPTY_MAX) {
         stdin_pipe_widen(in);
         in->cannot_narrow = true;
     }

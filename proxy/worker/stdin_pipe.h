@@ -22,7 +22,7 @@ struct stdin_pipe {
     bool got_line;           /* a line of an activation was written to this process at least once */
     bool narrow;             /* the pipe was shrunk so that it holds only one write */
     bool cannot_narrow;      /* the pipe could not be shrunk, or holds several writes even then */
-    unsigned n_unempty;      /* times in a row that the narrow pipe was writable though not empty */
+    unsigned n_not_empty;    /* times in a row that the narrow pipe was writable though not empty */
     int wide_bytes;          /* size of the pipe before it was shrunk */
     uint64_t n_written;      /* bytes written to this process */
     /* how many bytes the process must have read to prove to stdin_pipe_reads() that it still reads;

@@ -256,7 +256,7 @@ static void hash_input(const struct stdin_pipe *in)
 {
     hash_watch(&in->watch);
     hash_bits(in->got_line | in->narrow << 1 | in->cannot_narrow << 2 | in->empty_line << 3);
-    hash_add(in->n_unempty);
+    hash_add(in->n_not_empty);
     hash_add(in->n_written > 0);
     hash_add(in->read_up_to > 0 ? in->n_written - in->read_up_to : 0);
 }
