@@ -12,7 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-# Folder of the including file -> folders it may include from. Files of proxy/ itself may include all.
+# Folder of the including file -> folders it may include from. Files directly in proxy/ may include
+# from all.
 MAY_INCLUDE = {
     "base": {"base"},
     "action": {"action", "base"},

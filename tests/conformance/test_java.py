@@ -318,7 +318,8 @@ def test_what_compile_makes_starts_in_any_folder(folder, proxy):
 
 def test_the_launcher_refuses_to_start_without_a_descriptor_for_answers(folder):
     """Java would open its own library as descriptor 3, and overwrite it. So no java is in the PATH here."""
-    done = subprocess.run(["/bin/sh", RUNTIMES / "java" / "launch.sh", "classes", folder, "Main"], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=WAIT_S, check=False, env={"PATH": "", "__OW_WAIT_FOR_ACK": "1"})
+    done = subprocess.run(["/bin/sh", RUNTIMES / "java" / "launch.sh", "classes", folder, "Main"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S, check=False,
+                          env={"PATH": "", "__OW_WAIT_FOR_ACK": "1"})
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"descriptor 3 is closed" in done.stderr

@@ -434,11 +434,12 @@ def test_interpreter_behind_a_shell_script_is_missed_by_name_too(proxy, folder, 
 
 def test_a_perl_without_its_modules_is_missed_by_name_too(proxy, folder):
     """Debian's perl-base, which every Debian has, is such a Perl."""
+    language("perl")
     (folder / "Encode.pm").write_text('die "there is no Encode\\n";\n')
     package = json.loads((RUNTIMES / "perl" / "runtime.json").read_text())["needs"]
     one = proxy("--runtime", "perl", env={"PERL5LIB": str(folder)})
     assert_error(one.init("sub main { return {} }"), 502, CANNOT_START)
-    assert f"it needs {package}\n" in one.check_streams(1)[1]
+    assert f"this Perl lacks modules; it needs {package}\n" in one.check_streams(1)[1]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

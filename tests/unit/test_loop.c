@@ -87,7 +87,7 @@ struct full {
     char bytes[100000];
 };
 
-static void on_never(h2o_socket_t *sock, const char *error)
+static void ignore_read(h2o_socket_t *sock, const char *error)
 {
     (void)sock;
     (void)error;
@@ -107,7 +107,7 @@ static void write_whole(struct loop_post *post)
     h2o_iovec_t bytes = {full->bytes, sizeof(full->bytes)};
 
     h2o_socket_read_start(full->sock,
-                          on_never); /* so that libh2o looks at the socket's state anew */
+                          ignore_read); /* so that libh2o looks at the socket's state anew */
     h2o_socket_write(full->sock, &bytes, 1, on_written);
 }
 

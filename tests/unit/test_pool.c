@@ -391,7 +391,7 @@ static void a_job_that_comes_back_late_is_given_to_no_other_worker(void **state)
     assert_int_equal(f->pool->workers[1].worker.state, WORKER_READY);
 }
 
-static void a_cancelled_job_in_the_queue_is_not_begun(void **state)
+static void a_cancelled_job_in_the_queue_ends_at_once(void **state)
 {
     struct fixture *f = *state;
     struct task *task;
@@ -481,7 +481,7 @@ int main(void)
         TEST(a_job_that_runs_past_its_deadline_is_late_and_the_next_one_runs),
         TEST(a_job_that_is_late_on_arrival_is_not_run),
         TEST(a_job_that_comes_back_late_is_given_to_no_other_worker),
-        TEST(a_cancelled_job_in_the_queue_is_not_begun),
+        TEST(a_cancelled_job_in_the_queue_ends_at_once),
         TEST(a_cancelled_job_that_comes_back_is_given_to_no_other_process),
         TEST(an_activation_that_was_given_up_makes_room_once_it_is_answered),
         TEST(a_log_line_of_a_process_that_ended_does_not_fix_the_answers),

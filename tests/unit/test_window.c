@@ -17,7 +17,7 @@ static void lines_are_counted_anew_for_each_process(void **state)
     assert_int_equal(f->jobs[2]->number, 1);
 }
 
-static void an_empty_flight_has_nothing(void **state)
+static void an_empty_window_has_nothing(void **state)
 {
     struct window window;
     struct iovec line;
@@ -120,7 +120,7 @@ static void it_awaits_an_answer_from_the_first_byte_on(void **state)
     assert_true(window_awaits_answer(&f->window));
 }
 
-static void it_is_not_fed_when_all_that_was_written_is_answered(void **state)
+static void it_awaits_nothing_when_all_that_was_written_is_answered(void **state)
 {
     struct fixture *f = *state;
 
@@ -346,7 +346,7 @@ static void time_by_turn_begins_with_the_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_flight_has_nothing),
+        cmocka_unit_test(an_empty_window_has_nothing),
         FACT(lines_are_handed_out_in_order_and_within_the_bound),
         FACT(one_byte_before_the_end_of_a_line_leaves_that_byte),
         FACT(a_write_that_ends_with_a_line_goes_on_with_the_next),
@@ -356,7 +356,7 @@ int main(void)
         FACT(it_is_between_lines_where_none_is_cut),
         cmocka_unit_test(the_first_byte_of_a_line_to_come_is_a_line_that_is_cut),
         FACT(it_awaits_an_answer_from_the_first_byte_on),
-        FACT(it_is_not_fed_when_all_that_was_written_is_answered),
+        FACT(it_awaits_nothing_when_all_that_was_written_is_answered),
         FACT(the_worker_has_begun_once_a_byte_is_missing_from_the_pipe),
         FACT(the_next_has_not_begun_when_only_the_first_was_read_and_answered),
         FACT(what_was_written_last_is_told_from_what_somebody_else_wrote),
