@@ -28,8 +28,9 @@ each holds is in build-images/sbom/NAME.spdx.json.
     -h         show this text
 
 A running docker is used, else one that the script starts for as long as it runs, else podman with
-runc, else buildah. What those three make stays in build-images, where scripts/test-images.sh finds it. The base
-is made from Debian's packages where debian:bookworm-slim is not here; one that is here is used.
+runc, else buildah. What the script's own docker, podman or buildah builds stays in build-images;
+scripts/test-images.sh finds it there. The base is made from Debian's packages where
+debian:bookworm-slim is not here; one that is here is used.
 
 Environment: ENGINE (docker, podman or buildah), BASE (debian:bookworm-slim),
     IMAGES_DIR (build-images), SOURCE_DATE_EPOCH (the time of the last commit), SOURCE_URL (the address
