@@ -64,19 +64,37 @@ __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const ui
     return NULL;
 }
 
+static const bool is_hex[256] = {
+    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
+    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,
+    ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true, ['a'] = true, ['b'] = true,
+    ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true};
+
 /* Check an escape. at: the position behind the backslash. */
-static const uint8_t *check_escape(struct check *c, const uint8_t *at)
+static inline const uint8_t *check_escape(struct check *c, const uint8_t *at)
 {
-    /* For a NUL byte strchr() would find the end of the string of letters. */
-    if (at == c->end || *at == '\0' || strchr("\"\\/bfnrtu", *at) == NULL)
+    switch (at < c->end ? *at : '\0') {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return at + 1;
+    case 'u':
+        at++;
+        break;
+    default:
         return check_fail(c, at, "in string escape code");
-    if (*at++ != 'u')
-        return at;
+    }
     /* Any four hex digits are valid: RFC 8259 8.2 allows lone surrogates, too. */
-    for (int i = 0; i < 4; i++, at++)
-        if (at == c->end || hex_value(*at) < 0)
-            return check_fail(c, at, "in \\u hexadecimal character escape");
-    return at;
+    if (c->end - at >= 4 && (is_hex[at[0]] & is_hex[at[1]] & is_hex[at[2]] & is_hex[at[3]]))
+        return at + 4;
+    while (at < c->end && is_hex[*at])
+        at++;
+    return check_fail(c, at, "in \\u hexadecimal character escape");
 }
 
 /* at: the position after the opening quote. Returns the position after the closing quote. */
@@ -87,7 +105,10 @@ static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
         if (at < c->end && *at == '"')
             return at + 1;
         if (at < c->end && *at == '\\') {
-            at = check_escape(c, at + 1);
+            /* Escapes often follow each other, too. */
+            do {
+                at = check_escape(c, at + 1);
+            } while (at != NULL && at < c->end && *at == '\\');
             if (at == NULL)
                 return NULL;
             continue;

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,27 @@ static void bytes_that_are_not_utf8_are_refused(void **state)
 
         if (check_tight(text, (size_t)n, NULL) != JSON_BAD)
             fail_msg("passed: case %zu", i);
+    }
+}
+
+static void a_wrong_digit_of_an_escape_is_found_at_any_place(void **state)
+{
+    struct json_fault fault;
+
+    (void)state;
+    for (size_t at = 3; at < 7; at++)
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char text[] = "\"\\uAf09\"";
+            bool is_digit = byte < 0x80 && isxdigit((int)byte);
+
+            text[at] = (char)byte;
+            assert_int_equal(json_check(text, 8, &fault), is_digit ? JSON_STRING : JSON_BAD);
+            if (!is_digit)
+                assert_int_equal(fault.at, at);
+        }
+    for (size_t n = 1; n < 8; n++) {
+        assert_int_equal(check_tight("\"\\uAf09\"", n, &fault), JSON_BAD);
+        assert_int_equal(fault.at, n);
     }
 }
 
@@ -333,6 +355,7 @@ int main(void)
         cmocka_unit_test(what_the_rfc_allows_passes),
         cmocka_unit_test(what_the_rfc_forbids_is_refused),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
+        cmocka_unit_test(a_wrong_digit_of_an_escape_is_found_at_any_place),
         cmocka_unit_test(a_byte_order_mark_is_refused),
         cmocka_unit_test(no_raw_control_byte_may_stand_in_a_string),
         cmocka_unit_test(a_control_byte_is_found_at_any_place_of_a_string_of_any_length),
