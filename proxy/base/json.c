@@ -117,6 +117,7 @@ static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
             return check_fail(c, at, "in string literal");
         /* Non-ASCII characters often follow each other: read all of them before calling
          * scan_special() again. */
+        at = scan_characters(at, c->end);
         while (at < c->end && *at >= 0x80)
             if (!utf8_next(&at, c->end))
                 return check_fail(c, at, "in string literal");

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * scan - find the next significant byte of JSON text, a block at a time. Skip lists of numbers.
+ * scan - find the next significant byte of JSON text, a block at a time. Skip lists of numbers, and
+ * characters beyond ASCII.
  *
  * This is the only machine-dependent code. A block is 16 bytes with SSE2, elsewhere a word of 8
  * bytes. Define SCAN_PORTABLE to use words on any machine, for tests. Never reads past `end`.
@@ -160,6 +161,70 @@ static inline const uint8_t *scan_numbers(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
+/* In each byte beyond ASCII that is above `byte` set all bits. Signed, these bytes are below 0, in
+ * the same order. */
+static inline __m128i scan_above(__m128i block, char byte)
+{
+    return _mm_and_si128(_mm_cmplt_epi8(block, _mm_setzero_si128()),
+                         _mm_cmpgt_epi8(block, _mm_set1_epi8(byte)));
+}
+
+/* Which bytes of a block begin no character of UTF-8, or none with the byte that follows: the same
+ * table as in utf8_next(). Reads 17 bytes. */
+static inline uint64_t scan_block_not_utf8(const uint8_t *at)
+{
+    __m128i block = scan_load(at), next = scan_load(at + 1);
+    __m128i below_90 = _mm_cmplt_epi8(next, _mm_set1_epi8((char)0x90));
+    __m128i below_a0 = _mm_cmplt_epi8(next, _mm_set1_epi8((char)0xa0));
+    __m128i never = _mm_or_si128(scan_equal(block, (char)0xc0), scan_equal(block, (char)0xc1));
+    __m128i overlong = _mm_or_si128(_mm_and_si128(scan_equal(block, (char)0xe0), below_a0),
+                                    _mm_and_si128(scan_equal(block, (char)0xf0), below_90));
+    __m128i surrogate = _mm_andnot_si128(below_a0, scan_equal(block, (char)0xed));
+    __m128i above_max = _mm_or_si128(_mm_andnot_si128(below_90, scan_equal(block, (char)0xf4)),
+                                     scan_above(block, (char)0xf4));
+
+    return scan_bits(
+        _mm_or_si128(_mm_or_si128(never, overlong), _mm_or_si128(surrogate, above_max)));
+}
+
+/*
+ * Skip characters of a string that holds some beyond ASCII. at: where a character begins. Returns
+ * where the first character begins that was not skipped. May stop early: the caller checks what
+ * follows one by one.
+ *
+ * Like scan_numbers(), checks all characters of a block together.
+ */
+static inline const uint8_t *scan_characters(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t carried = 0; /* bytes of this block that must continue a character of the last one */
+
+    while (end - at > SCAN_BLOCK_BYTES) {
+        __m128i block = scan_load(at);
+        uint64_t special = scan_block_special(at) & ~scan_bits(block); /* and not beyond ASCII */
+        uint64_t of_two = scan_bits(scan_above(block, (char)0xbf));    /* or more bytes */
+        uint64_t of_three = scan_bits(scan_above(block, (char)0xdf));
+        uint64_t of_four = scan_bits(scan_above(block, (char)0xef));
+        uint64_t must_continue = carried | of_two << 1 | of_three << 2 | of_four << 3;
+        uint64_t wrong = ((scan_bits(block) ^ of_two) ^ must_continue) | scan_block_not_utf8(at);
+
+        /* Up to the first special byte, with it: it must not cut off a character. */
+        if (special != 0)
+            wrong &= special ^ (special - 1);
+        if ((wrong & 0xffff) != 0)
+            break;
+        if (special != 0)
+            return at + scan_first(special);
+        at += SCAN_BLOCK_BYTES;
+        carried = must_continue >> SCAN_BLOCK_BYTES;
+        if (of_two == 0) /* scan_special() is faster here */
+            return at;
+    }
+    if (carried != 0)
+        while ((*--at & 0xc0) == 0x80)
+            ;
+    return at;
+}
+
 #else
 
 #include <endian.h>
@@ -225,6 +290,13 @@ static inline uint64_t scan_block_nesting(const uint8_t *at)
 
 /* Skips nothing: with words it would not be faster than reading byte by byte. */
 static inline const uint8_t *scan_numbers(const uint8_t *at, const uint8_t *end)
+{
+    (void)end;
+    return at;
+}
+
+/* Skips nothing, likewise. */
+static inline const uint8_t *scan_characters(const uint8_t *at, const uint8_t *end)
 {
     (void)end;
     return at;

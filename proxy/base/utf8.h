@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * utf8 - read and write one character. Only this file says what well-formed UTF-8 is.
+ * utf8 - read and write one character. Only this file, and scan.h for whole blocks, says what
+ * well-formed UTF-8 is.
  */
 
 #include <assert.h>

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/util.h"
 
 /* The document in memory of just its size, so that the sanitizer sees a read past its end. */
@@ -106,6 +107,62 @@ static void bytes_that_are_not_utf8_are_refused(void **state)
 
         if (check_tight(text, (size_t)n, NULL) != JSON_BAD)
             fail_msg("passed: case %zu", i);
+    }
+}
+
+/* Whether a string's characters are well-formed, read one after the other. n: bytes, the quotes
+ * included. false: *wrong is the offset of the byte that is wrong. */
+static bool is_well_formed(const uint8_t *text, size_t n, size_t *wrong)
+{
+    const uint8_t *at = text + 1, *end = text + n;
+    bool good = true;
+
+    while (good && *at != '"')
+        if (*at < 0x80)
+            at++;
+        else
+            good = utf8_next(&at, end);
+    *wrong = (size_t)(at - text);
+    return good;
+}
+
+/* Characters are checked in blocks. Each four bytes here are tried at each place of a block. */
+static void characters_in_a_block_are_checked_like_single_ones(void **state)
+{
+    static const uint8_t edges[] = {'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc2, 0xff};
+    const unsigned n_edges = ARRAY_LEN(edges), per_lead = n_edges * n_edges * n_edges;
+    uint8_t text[64];
+
+    (void)state;
+    for (unsigned i = 0x80 * per_lead; i < 0x100 * per_lead; i++) {
+        size_t n_before = i / 3 % 19, n_after = i % 3 == 0 ? i / 57 % 16 : 16;
+        size_t n = 1, wrong;
+        struct json_fault fault;
+
+        text[0] = '"';
+        if (n_before % 2 == 1)
+            text[n++] = 'e';
+        while (n <= n_before) { /* an e with an accent */
+            text[n++] = 0xc3;
+            text[n++] = 0xa9;
+        }
+        text[n++] = (uint8_t)(i / per_lead);
+        text[n++] = edges[i / (n_edges * n_edges) % n_edges];
+        text[n++] = edges[i / n_edges % n_edges];
+        text[n++] = edges[i % n_edges];
+        memset(text + n, 'e', n_after);
+        n += n_after;
+        text[n++] = '"';
+        if (i % 2 == 0) {
+            memset(text + n, ' ', 16);
+            n += 16;
+        }
+        if (is_well_formed(text, n, &wrong)) {
+            if (check_tight((char *)text, n, NULL) != JSON_STRING)
+                fail_msg("refused: case %x behind %zu bytes", i, n_before);
+        } else if (check_tight((char *)text, n, &fault) != JSON_BAD || fault.at != wrong) {
+            fail_msg("not refused at %zu: case %x behind %zu bytes", wrong, i, n_before);
+        }
     }
 }
 
@@ -355,6 +412,7 @@ int main(void)
         cmocka_unit_test(what_the_rfc_allows_passes),
         cmocka_unit_test(what_the_rfc_forbids_is_refused),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
+        cmocka_unit_test(characters_in_a_block_are_checked_like_single_ones),
         cmocka_unit_test(a_wrong_digit_of_an_escape_is_found_at_any_place),
         cmocka_unit_test(a_byte_order_mark_is_refused),
         cmocka_unit_test(no_raw_control_byte_may_stand_in_a_string),
