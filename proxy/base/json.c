@@ -97,30 +97,35 @@ static inline const uint8_t *check_escape(struct check *c, const uint8_t *at)
     return check_fail(c, at, "in \\u hexadecimal character escape");
 }
 
+/* Read the escapes or the characters beyond ASCII that begin here. Not inline, so that
+ * check_string() stays short enough to be. */
+static __attribute__((noinline)) const uint8_t *check_unusual(struct check *c, const uint8_t *at)
+{
+    if (*at < 0x20)
+        return check_fail(c, at, "in string literal");
+    while (at != NULL && at < c->end && *at == '\\')
+        at = check_escape(c, at + 1);
+    if (at == NULL || at == c->end || *at < 0x80)
+        return at;
+    at = scan_characters(at, c->end);
+    while (at < c->end && *at >= 0x80)
+        if (!utf8_next(&at, c->end))
+            return check_fail(c, at, "in string literal");
+    return at;
+}
+
 /* at: the position after the opening quote. Returns the position after the closing quote. */
 static inline const uint8_t *check_string(struct check *c, const uint8_t *at)
 {
     for (;;) {
         at = scan_special(c->start, at, c->end);
-        if (at < c->end && *at == '"')
-            return at + 1;
-        if (at < c->end && *at == '\\') {
-            /* Escapes often follow each other, too. */
-            do {
-                at = check_escape(c, at + 1);
-            } while (at != NULL && at < c->end && *at == '\\');
-            if (at == NULL)
-                return NULL;
-            continue;
-        }
-        if (at == c->end || *at < 0x20)
+        if (at == c->end)
             return check_fail(c, at, "in string literal");
-        /* Non-ASCII characters often follow each other: read all of them before calling
-         * scan_special() again. */
-        at = scan_characters(at, c->end);
-        while (at < c->end && *at >= 0x80)
-            if (!utf8_next(&at, c->end))
-                return check_fail(c, at, "in string literal");
+        if (*at == '"')
+            return at + 1;
+        at = check_unusual(c, at);
+        if (at == NULL)
+            return NULL;
     }
 }
 
