@@ -45,6 +45,7 @@ class Caller:
     def __init__(self, action, settings=(), program="whiskloop", docker="docker"):
         pipe = ["pipe", "--parts", "--announce", *map(str, settings)]
         action = str(action)
+        self._process = None  # if it cannot be started
         if action.startswith("image:"):
             words = [docker, "run", "-i", "--rm", action[len("image:"):], *pipe]
         elif action.startswith("-"):
@@ -74,6 +75,13 @@ class Caller:
 
     def __exit__(self, *_):
         self.close()
+
+    def __del__(self):
+        """Let the subprocess of a caller that nobody has closed end by itself. Python keeps a running
+        one, and its pipes."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
 
     def ready(self, ms):
         """Wait until the action is loaded; Error if it failed or ms have passed."""

@@ -196,6 +196,20 @@ def test_close_gives_up_what_is_in_flight(opened, gate):
     door.release()
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_caller_that_is_dropped_leaves_no_subprocess(folder, gate, hangs):
+    """Also in the middle of a call."""
+    (folder / "code.py").write_text(CODE)
+    one = whisk_call.open(folder / "code.py", program=str(PROGRAM))
+    one.ready(READY_MS)
+    if hangs:
+        one.start({"hang": str(gate)}, lambda answer, is_part: None)
+    ended = os.pidfd_open(one._process.pid)
+    del one
+    assert select.select([ended], [], [], WAIT_S)[0]
+    os.close(ended)
+
+
 def test_an_image_is_run_by_docker(opened, folder):
     """docker is a stand-in here: its words are what matters."""
     docker = folder / "docker"
