@@ -37,12 +37,12 @@ cd "$bin" # so that messages have the author's file names
 if [ -f Main.cs ] && [ "$(head -c 2 Main.cs)" = MZ ]; then
     mv Main.cs "$assembly.dll"
 fi
-# Any other file that is not text was meant to be an archive. Text has no zero bytes, unless it is
-# UTF-16, which begins with a byte order mark.
+# Any other file that is not text was meant to be an archive. Text has none of these control
+# characters, unless it is UTF-16, which begins with a byte order mark.
 case $([ ! -f Main.cs ] || od -A n -N 2 -t x1 Main.cs) in
 '' | ' ff fe' | ' fe ff') ;;
 *)
-    if [ "$(tr -d '\000' < Main.cs | wc -c)" != "$(wc -c < Main.cs)" ]; then
+    if [ "$(LC_ALL=C tr -d '\000-\010\016-\031\034-\037' < Main.cs | wc -c)" != "$(wc -c < Main.cs)" ]; then
         printf 'Unable to decompress package.' >&2 # Apache's text; the reply contains nothing else
         exit 3                                     # the reply to the client has the text, too
     fi

@@ -4,6 +4,7 @@ Debian has no .NET. What needs one is skipped without it; the shell scripts arou
 everywhere, with a stand-in for `dotnet`.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -198,10 +199,11 @@ def test_deep_recursion_ends_the_process_and_a_new_one_serves(dotnet):
 
 
 @needs_dotnet
-def test_a_bad_archive(dotnet, assembly):
+@pytest.mark.parametrize("code", [base64.b64decode("NOTAVALIDZIPFILE"), b"NOP" + archives.zipped({"Hello.dll": "MZ"})],
+                         ids=["of-the-suite", "damaged"])
+def test_a_bad_archive(dotnet, code):
     """T-.1, suite: fail to initialize with bad archive."""
-    good = archives.zipped({"Hello.dll": assembly("Hello", HELLO)})
-    answer = dotnet.init(b"NOP" + good, main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
+    answer = dotnet.init(code, main="Hello::Apache.OpenWhisk.Tests.Hello::Main")
     assert_error(answer, 502, "Unable to decompress package.")
     assert "Unable to decompress package." in dotnet.check_streams(1)[1]
 
@@ -309,8 +311,9 @@ def test_an_assembly_alone_gets_the_name_that_main_tells(stand_in, main, file):
 
 
 @pytest.mark.parametrize("code, status", [
-    (b"NOP" + archives.zipped({"Hello.dll": "MZ"}), 3), ("\ufeffclass Main {}".encode("utf-16-le"), 0)],
-    ids=["archive", "utf-16"])
+    (b"NOP" + archives.zipped({"Hello.dll": "MZ"}), 3), (base64.b64decode("NOTAVALIDZIPFILE"), 3),
+    ("\ufeffclass Main {}".encode("utf-16-le"), 0), ("class Größe {}\f\r\n".encode("cp1252"), 0)],
+    ids=["archive", "no-archive", "utf-16", "windows-1252"])
 def test_what_is_no_text_was_meant_to_be_an_archive(stand_in, code, status):
     (stand_in / "src/Main.cs").write_bytes(code)
     done = compiled(stand_in)
