@@ -68,7 +68,16 @@ elif grep -qE "$needs_c" "$@" ||
 else
     export CGO_ENABLED=0
 fi
-if ! grep -qE '^func main\(\)' "$@"; then
+# A generator (`//go:build ignore`) or a test beside the action may have a func main(), too.
+own_main=
+for file in "$@"; do
+    case $file in
+    *_test.go) continue ;;
+    esac
+    grep -qE '^//(go:build|[[:space:]]*\+build)[[:space:]]+ignore' "$file" ||
+        ! grep -qE '^func[[:space:]]+main[[:space:]]*\([[:space:]]*\)' "$file" || own_main=yes
+done
+if [ -z "$own_main" ]; then
     printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
         "$functions" > main__.go
 fi

@@ -220,3 +220,13 @@ def test_a_zip_whose_only_file_has_another_name(proxy, options):
                     "\treturn map[string]interface{}{\"a\": 1}\n}\n",
         "._hello.go": "\0\5\x16\7", "__MACOSX/._hello.go": "\0\5\x16\7"}))
     assert one.run({}).json == {"a": 1}
+
+
+@pytest.mark.parametrize("files", [
+    {"main.go": "package main\n" + HELLO.replace("Hello", "Main"),
+     "gen.go": "//go:build ignore\n\npackage main\n\nfunc main() { println(1) }\n",
+     "main_test.go": "package main\n\nfunc main() { println(1) }\n"},
+    {"main.go": START.replace("func main() {", "func  main ( ) {")}], ids=["ignored", "unformatted"])
+def test_a_main_function_is_the_actions_if_go_builds_it(one, files):
+    one.started(archives.zipped(files))
+    assert one.run({"a": 1}).json == {"a": 1}
