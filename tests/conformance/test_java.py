@@ -112,6 +112,20 @@ def test_a_jar_needs_no_manifest(java, classes, where):
     assert java.run({}).json == {"hello": "whisk"}
 
 
+@pytest.mark.parametrize("manifest, said", [
+    ("Multi-Release: true\r\n", "newer"), ("Multi-Release: false\n", "base"), ("\nMulti-Release: true\n", "base"), ("", "base")])
+def test_a_jar_of_several_releases_has_the_classes_for_this_java(java, classes, manifest, said):
+    """As in Apache's runtime, where the jar stays a jar; no Java takes what is for a later one."""
+    source = JAVA_MAIN + JAVA_ANSWER + '        answer.addProperty("is", Release.IS());\n' + JAVA_GIVE
+    release = 'public class Release { public static String IS() { return "%s"; } }'
+    files = classes({"Main.java": source, "Release.java": release % "base"})
+    for number, text in ((9, "newer"), (99, "later")):
+        files[f"META-INF/versions/{number}/Release.class"] = classes({"Release.java": release % text})["Release.class"]
+    files["META-INF/versions/9/words.txt"] = "newer"
+    java.started(archives.zipped({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\r\n" + manifest, **files}))
+    assert java.run({}).json == {"is": said}
+
+
 def test_a_jar_with_sources_in_it_is_not_compiled(java, classes):
     """As Eclipse exports it, or `jar cf` of a folder with both; what the sources need need not be there."""
     source = IN_PACKAGE.replace(";\n", ";\nimport lombok.Data;\n", 1)

@@ -7,6 +7,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -66,6 +67,7 @@ final class Compile {
             fail("main: \"" + main + "\" is no name of a Java class");
         }
         moveClass(folder);
+        takeReleases(folder);
         if (files(folder, ".java").isEmpty() && files(folder, ".class").isEmpty() && Action.jars(folder).isEmpty()) {
             fail("Zip file does not include Main.java, or any other source, class or jar");
         }
@@ -101,7 +103,7 @@ final class Compile {
     private static List<Path> files(Path folder, String suffix) throws IOException {
         try (Stream<Path> all = Files.walk(folder)) {
             return all.filter(file -> file.toString().endsWith(suffix) && Files.isRegularFile(file)
-                            && !Action.isOfMac(folder.relativize(file)))
+                            && !folder.relativize(file).startsWith("META-INF") && !Action.isOfMac(folder.relativize(file)))
                     .sorted().collect(Collectors.toList());
         }
     }
@@ -128,6 +130,37 @@ final class Compile {
         }.name().replace('.', '/') + ".class");
         Files.createDirectories(target.getParent());
         Files.move(path, target);
+    }
+
+    /**
+     * The virtual machine chooses among the releases in META-INF/versions of a jar that says
+     * Multi-Release, but not in a folder. Puts those for this Java where the class path has them.
+     */
+    private static void takeReleases(Path folder) throws IOException {
+        Path manifest = folder.resolve("META-INF/MANIFEST.MF");
+
+        if (!Files.isRegularFile(manifest)) {
+            return;
+        }
+        try (Stream<String> lines = Files.lines(manifest, StandardCharsets.ISO_8859_1)) {
+            if (lines.takeWhile(line -> !line.isEmpty())
+                    .noneMatch(line -> line.trim().equalsIgnoreCase("Multi-Release: true"))) {
+                return;
+            }
+        }
+        for (int release = 9; release <= Runtime.version().feature(); release++) {
+            Path versions = folder.resolve("META-INF/versions/" + release);
+
+            if (!Files.isDirectory(versions)) {
+                continue;
+            }
+            for (Path file : files(versions, "")) {
+                Path target = folder.resolve(versions.relativize(file));
+
+                Files.createDirectories(target.getParent());
+                Files.move(file, target, StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
     }
 
     /**
