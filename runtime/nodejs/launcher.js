@@ -52,6 +52,7 @@ const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|c
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
     "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
     'and the top level bodies of modules');
+const nextTurn = setImmediate; // an action may replace it, to test with a clock of its own
 const ENTRIES = ['package.json', 'index.js', 'index.mjs']; // of a folder
 const SCRIPT_PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 
@@ -920,6 +921,7 @@ async function serve(channel, arguments_, acknowledge) {
 
     try {
         main = new Functions(arguments_[1], await load(...arguments_));
+        await new Promise(nextTurn); // a rejection that nobody caught ends the process here
     } catch (problem) {
         if (isOfModule(problem))
             return dieOf(problem);

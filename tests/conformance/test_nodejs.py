@@ -71,6 +71,19 @@ def test_strict_code_may_export_a_function_by_a_name_that_it_cannot_use_as_a_var
     assert one.run({}).json == {"a": 1}
 
 
+@pytest.mark.parametrize("fail", ["Promise.reject(new Error('nooooo'));",
+                                  "process.nextTick(() => { throw new Error('nooooo'); });",
+                                  "(async () => { await null; throw new Error('nooooo'); })();"])
+def test_an_error_that_nobody_caught_while_the_code_loads_fails_the_init(proxy, fail):
+    """The /init was answered with OK, and no activation was ever served."""
+    assert failed_init(proxy, fail + "\nexports.main = () => ({});\n").count("error: nooooo\n") == 1
+
+
+def test_code_that_stops_the_clock_while_it_loads_is_served(started):
+    one = started("globalThis.setImmediate = globalThis.setTimeout = () => {};\nexports.main = () => ({ a: 1 });\n")
+    assert one.run({}).json == {"a": 1}
+
+
 def test_code_that_throws_a_syntax_error_while_it_loads_runs_once(proxy):
     log = failed_init(proxy, "console.log('loads');\nJSON.parse('{');\nfunction main() {}\n")
     assert log.count("loads") == 1 and "in json at position 1" in log and "launcher.js" not in log
