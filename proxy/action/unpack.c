@@ -122,11 +122,14 @@ static int write_failed(struct unpacking *u, const char *name, struct err *err)
 {
     int os = write_errno(u);
     bool system = is_systems_fault(os);
+    bool is_cause = system || os == ENAMETOOLONG || os == ENOTDIR; /* which libarchive leaves out */
     const char *full = store_full(".", os);
 
     return err_set(err, system ? ERR_SYSTEM : ERR_CODE, system ? os : 0,
                    "cannot unpack archive entry \"" NAME_SHOWN "\": %s", name,
-                   full != NULL ? full : reason(u->disk));
+                   full != NULL ? full
+                   : is_cause   ? strerror(os)
+                                : reason(u->disk));
 }
 
 /* ---- bounds ---- */

@@ -238,6 +238,17 @@ def test_a_full_disk_is_named(proxy, mounted, option, cause):
     assert cause in one.err_text() and "--action-dir" in one.err_text()
 
 
+@pytest.mark.parametrize("members, cause", [
+    ([("ж" * 128, "a", PLAIN)], "File name too long"), ([("ж" * 128 + "/a", "a", PLAIN)], "File name too long"),
+    ([("a", "b" * 5000, SYMLINK)], "File name too long"),
+    ([("a", "a", PLAIN), ("a/b/c", "a", PLAIN)], "Not a directory")], ids=["file", "folder", "link", "file-as-folder"])
+def test_why_an_entry_cannot_be_on_a_disk_is_told(proxy, members, cause):
+    """The library says "Could not stat", with the name again. Elsewhere a name may have 255 letters, not bytes."""
+    one = proxy("--runtime", "python")
+    assert one.init(zipped_members([("__main__.py", MAIN, PLAIN), *members])).status == 502
+    assert f'cannot unpack archive entry "{members[-1][0][:80]}": {cause}' in one.err_text()
+
+
 def test_a_disk_without_an_inode_for_a_folder_is_named(proxy, mounted):
     """An entry whose folder has no entry of its own. The library tells ENOENT then."""
     one = proxy("--runtime", "python", "--action-dir", mounted("nr_inodes=5") / "actions")
