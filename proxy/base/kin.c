@@ -1,6 +1,7 @@
 /*
  * Between finding a child and signalling it, its pid cannot pass to another process: the pid stays
- * taken until we reap the child, and we reap nothing in between.
+ * taken until we reap the child, and we reap nothing in between. For other descendants, which their
+ * parents may reap, kill_descendant() takes a pidfd.
  */
 
 #include "base/kin.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,15 +27,17 @@
 
 #define SCORE_MAX 1000 /* the highest oom_score_adj that the kernel accepts */
 /* Each child gets an oom_score_adj of its own, called its mark: above this and above our score. */
-#define SCORE_FROM   800
-#define MARKS_MAX    64   /* we give at most 64 marks: if more children run, some share one */
-#define SPARED_MAX   64   /* kin_spare() protects at most this many children at a time */
-#define CHILDREN_MAX 4096 /* a round of killing handles at most this many; the next one the rest */
-#define ROUND_MS     5 /* pause between rounds of killing: the killed processes are gone by then */
-#define ROUNDS_MAX   200
-#define TEXT_BYTES   65536 /* we read at most this much of the list of our children's pids */
-#define PARENTS_MAX  64
-#define STATUS_BYTES 4096 /* we read only the top of /proc/PID/status, where TracerPid is */
+#define SCORE_FROM    800
+#define MARKS_MAX     64   /* we give at most 64 marks: if more children run, some share one */
+#define SPARED_MAX    64   /* kin_spare() protects at most this many children at a time */
+#define CHILDREN_MAX  4096 /* a round of killing handles at most this many; the next one the rest */
+#define KILLS_MAX     1000 /* a round kills at most this many: it must not take long */
+#define ROUND_MS      5    /* pause between rounds of killing: the killed are gone by then */
+#define ROUNDS_QUICK  200
+#define ROUND_SLOW_MS 100   /* pause after ROUNDS_QUICK rounds */
+#define TEXT_BYTES    65536 /* we read at most this much of the list of our children's pids */
+#define PARENTS_MAX   64
+#define STATUS_BYTES  4096 /* we read only the top of /proc/PID/status, where TracerPid is */
 
 static struct {
     int score_fd;  /* our own oom_score_adj, open for writing; -1: it cannot be written */
@@ -45,7 +49,7 @@ static struct {
     int first_score;                /* the oom_score_adj of mark 1 */
     unsigned n_used[MARKS_MAX + 1]; /* per mark: number of running children that have it */
     bool pending[MARKS_MAX + 1]; /* per mark: its children have ended; kill processes they left */
-    unsigned rounds_left;        /* rounds of killing that may still follow */
+    unsigned rounds_left;        /* rounds that may still follow with the short pause */
     bool has_user;               /* kin_set_user() was called: `user` is valid */
     uid_t user;
     pid_t spared[SPARED_MAX];
@@ -86,12 +90,13 @@ static const char *read_stat(pid_t pid, char text[STAT_MAX_BYTES])
     return strlen(at) > 4 ? at + 2 : NULL;
 }
 
-static bool is_child(pid_t pid)
+/* The pid of this process's parent; 0: it cannot be read. */
+static pid_t parent_of(pid_t pid)
 {
     char text[STAT_MAX_BYTES];
     const char *stat = read_stat(pid, text);
 
-    return stat != NULL && strtol(stat + 2, NULL, 10) == getpid();
+    return stat != NULL ? (pid_t)strtol(stat + 2, NULL, 10) : 0;
 }
 
 bool kin_is_stopped(pid_t pid)
@@ -126,7 +131,7 @@ static size_t scan_children(pid_t *pids, size_t n_max)
     while (proc != NULL && n < n_max && (item = readdir(proc)) != NULL) {
         pid_t pid = (pid_t)strtol(item->d_name, NULL, 10);
 
-        if (pid > 1 && is_child(pid))
+        if (pid > 1 && parent_of(pid) == getpid())
             pids[n++] = pid;
     }
     if (proc != NULL)
@@ -134,7 +139,8 @@ static size_t scan_children(pid_t *pids, size_t n_max)
     return n;
 }
 
-static size_t list_children(pid_t *pids, size_t n_max)
+/* List the children of this process's main thread. Returns how many were found, at most n_max. */
+static size_t list_children(pid_t parent, pid_t *pids, size_t n_max)
 {
     auto_buf struct buf text = {0};
     auto_fd int fd = -1;
@@ -142,10 +148,10 @@ static size_t list_children(pid_t *pids, size_t n_max)
     const char *at;
     size_t n = 0;
 
-    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return scan_children(pids, n_max);
+        return parent == getpid() ? scan_children(pids, n_max) : 0;
     /* One read() returns at most a page of the list, so read until its end. */
     (void)buf_read_all(&text, fd, TEXT_BYTES, -1);
     buf_add(&text, "", 1);
@@ -167,7 +173,7 @@ static size_t list_children(pid_t *pids, size_t n_max)
 void kin_open(void)
 {
     pid_t pids[SPARED_MAX];
-    size_t n = list_children(pids, SPARED_MAX);
+    size_t n = list_children(getpid(), pids, SPARED_MAX);
     int from;
 
     assert(!kin.open);
@@ -280,11 +286,8 @@ static bool is_spared(pid_t pid)
  * protects does not count. */
 static bool descends_from_us(pid_t pid)
 {
-    char text[STAT_MAX_BYTES];
-
     for (unsigned n = 0; pid > 0 && n < PARENTS_MAX; n++) {
-        const char *stat = read_stat(pid, text);
-        pid_t parent = stat != NULL ? (pid_t)strtol(stat + 2, NULL, 10) : 0;
+        pid_t parent = parent_of(pid);
 
         if (parent == getpid())
             return !is_spared(pid);
@@ -345,39 +348,58 @@ static bool is_left_behind(pid_t pid)
     return is_idle() && is_users(pid);
 }
 
-/* Kill the children for which is_left_behind() is true. Children that `loop` watches are not
- * killed. loop is NULL: kill all children. A child that kin_spare() protects is never killed.
- * Returns how many were killed. */
+/* Kill a descendant of ours that is no child of ours, at least until its parents are dead. */
+static bool kill_descendant(pid_t pid)
+{
+    auto_fd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    return fd >= 0 && descends_from_us(pid) &&
+           syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+}
+
+/* Kill the children for which is_left_behind() is true, and those of their descendants for which it
+ * is. Processes that `loop` watches are not killed. loop is NULL: kill all. A child that
+ * kin_spare() protects is never killed. Returns how many were killed, at most KILLS_MAX. */
 static size_t kill_round(const struct loop *loop)
 {
     auto_free pid_t *pids = xcalloc(CHILDREN_MAX, sizeof(*pids));
-    size_t n = list_children(pids, CHILDREN_MAX);
-    size_t n_killed = 0;
+    size_t n_children = list_children(getpid(), pids, CHILDREN_MAX);
+    size_t n = n_children, n_killed = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && n_killed < KILLS_MAX; i++) {
+        size_t n_more;
+
         if (is_spared(pids[i]) ||
             (loop != NULL && (loop_child_is_watched(loop, pids[i]) || !is_left_behind(pids[i]))))
             continue;
-        if (kill(pids[i], SIGKILL) == 0)
-            n_killed++;
+        /* Before it dies: later its children are ours, but those of its children still are not. */
+        n_more = list_children(pids[i], pids + n, CHILDREN_MAX - n);
+        if (i < n_children ? kill(pids[i], SIGKILL) < 0 : !kill_descendant(pids[i]))
+            continue;
+        n += n_more;
+        n_killed++;
     }
     return n_killed;
 }
 
+/* Kill what is left behind, until a round finds nothing. */
 static void go_on(struct loop *loop)
 {
+    unsigned pause_ms = ROUND_MS;
+
     assert(kin.open);
     assert(kin.loop == loop);
-    assert(kin.rounds_left <= ROUNDS_MAX);
-    if (kill_round(loop) > 0 && kin.rounds_left > 0) {
-        kin.rounds_left--;
-        loop_timer_set(loop, &kin.timer, loop_now_ms(loop) + ROUND_MS);
+    assert(kin.rounds_left <= ROUNDS_QUICK);
+    if (kill_round(loop) == 0) {
+        memset(kin.pending, 0, sizeof(kin.pending));
         return;
     }
     if (kin.rounds_left == 0)
+        pause_ms = ROUND_SLOW_MS;
+    else if (--kin.rounds_left == 0)
         log_warn("kin.left", log_text("reason", "processes of an action start others as fast as "
                                                 "they are killed"));
-    memset(kin.pending, 0, sizeof(kin.pending));
+    loop_timer_set(loop, &kin.timer, loop_now_ms(loop) + pause_ms);
 }
 
 static void on_round(struct loop_timer *timer)
@@ -394,7 +416,7 @@ void kin_end(struct loop *loop, unsigned mark)
     if (--kin.n_used[mark] > 0)
         return;
     kin.pending[mark] = true;
-    kin.rounds_left = ROUNDS_MAX;
+    kin.rounds_left = ROUNDS_QUICK;
     kin.loop = loop;
     go_on(loop);
 }

@@ -98,6 +98,48 @@ def test_the_proxys_end_leaves_no_process(proxy, folder, ways):
     assert_ends(pid_in(note))  # killed, which a process that gets no processor feels late
 
 
+# Each process starts the next one and waits. The first of them leaves the group, the last one tells its number.
+GENERATIONS = """
+import os, time
+
+def main(args):
+    mine, theirs = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.setsid()
+            for _ in range(args["generations"]):
+                if os.fork() > 0:
+                    time.sleep(600)
+                    os._exit(0)
+            os.write(theirs, b"%d" % os.getpid())
+            time.sleep(600)
+        finally:
+            os._exit(0)
+    last = int(os.read(mine, 16))
+    with open(args["note"], "w") as out:
+        out.write(str(last))
+    if args["dies"]:
+        os._exit(1)
+    return {}
+"""
+
+
+@pytest.mark.parametrize("ends", ["worker", "proxy"])
+def test_many_generations_are_left_behind(proxy, folder, ends):
+    """A process becomes the proxy's child only when its parent is dead: here the 300th would be killed last."""
+    one = proxy()
+    one.started(GENERATIONS)
+    note = folder / "note"
+    run = one.run({"generations": 300, "note": str(note), "dies": ends == "worker"})
+    if ends == "worker":
+        assert_error(run, 400, "command exited")
+    else:
+        assert run.status == 200
+        one.terminate()
+        assert one.process.wait(30) == 0
+    assert_ends(pid_in(note))
+
+
 def test_what_another_worker_started_lives_on(proxy, folder):
     """A daemon of a worker that serves is no business of its neighbour's end."""
     one = proxy("--workers", 2)
