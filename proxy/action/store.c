@@ -97,7 +97,7 @@ int store_remove_tree(const char *dir, uint64_t most_ms)
     DIR *root;
 
     assert(dir[0] == '/');
-    (void)chmod(dir, 0700);
+    (void)fchmodat(AT_FDCWD, dir, 0700, AT_SYMLINK_NOFOLLOW);
     root = open_folder(AT_FDCWD, dir);
     if (root == NULL)
         return -errno;

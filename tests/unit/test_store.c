@@ -171,6 +171,27 @@ static void what_another_users_proxy_left_stays(void **state)
     assert_int_equal(unsetenv("TMPDIR"), 0);
 }
 
+/* TMPDIR is open to all: the name may be another user's link to any folder. */
+static void a_link_in_place_of_what_a_dead_proxy_left_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *left = NULL;
+    auto_free char *moved = xasprintf("%s/moved", f->folder.outer);
+    struct stat st;
+
+    assert_int_equal(setenv("TMPDIR", f->folder.in, 1), 0);
+    left = left_by_a_dead_proxy(f);
+    assert_int_equal(rename(left, moved), 0);
+    assert_int_equal(chmod(moved, 0755), 0);
+    assert_int_equal(symlink(moved, left), 0);
+    assert_int_equal(store_open(&f->store, NULL, &f->err), 0);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    assert_int_equal(stat(moved, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0755);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
 static void a_given_base_stays_when_the_store_is_closed(void **state)
 {
     struct fixture *f = *state;
@@ -458,6 +479,7 @@ int main(void)
         TEST(a_folder_that_is_filled_all_the_time_does_not_keep_us),
         TEST(what_a_dead_proxy_left_is_removed_and_what_a_living_one_has_stays),
         TEST(what_another_users_proxy_left_stays),
+        TEST(a_link_in_place_of_what_a_dead_proxy_left_is_not_followed),
         TEST(removing_what_is_not_there_says_so),
     };
 
