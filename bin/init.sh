@@ -11,7 +11,7 @@ usage: $self [--watch] [-e NAME=value]... FILE [MAIN]
 Publish FILE to a running proxy (POST /init) and print its answer. FILE is
 
     an executable            any language; reads lines, answers lines
-    a script with #!         the same
+    a script with #!         the same, if it reads lines
     a zip, tar or tar.gz     with an entry at its root: exec, __main__.py, index.js, ... (docs/languages)
     source text              its ending tells the language, as for whiskloop invoke: .c .cs .go
                              .java .js .lua .mjs .php .pl .py .rb .sh

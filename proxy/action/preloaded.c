@@ -65,10 +65,12 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    /* A file whose name ends like source of the default runtime (such as .py) is source, even if it
-     * has a #! line. */
     envelope->kind =
         runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+    if (envelope->kind == CODE_SCRIPT &&
+        runtimes_script_is_source(opts->runtimes, opts->fallback, path, envelope->code, n,
+                                  envelope->main))
+        envelope->kind = CODE_SOURCE;
     envelope->file = xstrdup(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
     if (envelope->kind != CODE_SOURCE)
         return 0;
@@ -173,11 +175,21 @@ static int take_folder(struct preloaded *preloaded, const struct preloaded_opts 
 
 /* ---- where the action comes from ---- */
 
+static void set_main(struct envelope *envelope, const char *main, const char *fallback)
+{
+    if (main == NULL || main[0] == '\0')
+        main = fallback;
+    free(envelope->main);
+    envelope->main = xstrdup(main != NULL ? main : "main");
+}
+
+/* main: the function, if opts names none; NULL: "main". */
 static int take_path(struct preloaded *preloaded, const struct preloaded_opts *opts,
-                     const char *path, struct err *err)
+                     const char *path, const char *main, struct err *err)
 {
     struct stat st;
 
+    set_main(&preloaded->envelope, opts->main, main);
     if (stat(path, &st) < 0)
         return cannot_read(preloaded, path, err);
     return S_ISDIR(st.st_mode) ? take_folder(preloaded, opts, path, err)
@@ -198,40 +210,30 @@ static int take_variable(struct preloaded *preloaded, const char *code, struct e
     return envelope_read(&preloaded->envelope, buf_at(&body), buf_len(&body), err);
 }
 
-static void set_main(struct envelope *envelope, const char *main, const char *fallback)
-{
-    if (main == NULL || main[0] == '\0')
-        main = fallback;
-    free(envelope->main);
-    envelope->main = xstrdup(main != NULL ? main : "main");
-}
-
 int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opts, struct err *err)
 {
     const char *autoinit = env_text("OW_AUTOINIT");
     const char *code = env_text("__OW_ACTION_CODE");
-    const char *main = NULL;
     int result;
 
     assert(preloaded->envelope.code == NULL && preloaded->dir == NULL);
     if (opts->command != NULL) {
         preloaded->origin = opts->command;
-        result = take_path(preloaded, opts, opts->path, err);
+        result = take_path(preloaded, opts, opts->path, NULL, err);
     } else if (strcmp(opts->path, PRELOADED_FOLDER) != 0 && opts->path[0] != '\0') {
         preloaded->origin = "--action";
-        result = take_path(preloaded, opts, opts->path, err);
+        result = take_path(preloaded, opts, opts->path, NULL, err);
     } else if (autoinit != NULL) {
         preloaded->origin = "OW_AUTOINIT";
         preloaded->may_fail = true;
-        main = env_text("OW_AUTOINIT_MAIN");
-        result = take_path(preloaded, opts, autoinit, err);
+        result = take_path(preloaded, opts, autoinit, env_text("OW_AUTOINIT_MAIN"), err);
     } else if (code != NULL) {
         preloaded->origin = "__OW_ACTION_CODE";
-        main = env_text("__OW_ACTION_MAIN");
         result = take_variable(preloaded, code, err);
+        set_main(&preloaded->envelope, opts->main, env_text("__OW_ACTION_MAIN"));
     } else if (opts->path[0] != '\0' && !opts->folder_is_theirs) {
         preloaded->origin = PRELOADED_FOLDER;
-        result = take_path(preloaded, opts, PRELOADED_FOLDER, err);
+        result = take_path(preloaded, opts, PRELOADED_FOLDER, NULL, err);
         if (result < 0) { /* the user did not name this folder: it may have no action */
             preloaded_done(preloaded);
             return 0;
@@ -245,7 +247,6 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         return -1;
     assert((preloaded->dir != NULL) != (preloaded->envelope.code != NULL));
     assert(preloaded->dir == NULL || preloaded->runtime != NULL);
-    set_main(&preloaded->envelope, opts->main, main);
     if (preloaded->dir != NULL)
         strv_put_all(&preloaded->envelope.env, preloaded->runtime->in_place_env);
     strv_put_all(&preloaded->envelope.env, opts->env);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "action/script.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/exec_diagnosis.h"
@@ -210,19 +211,45 @@ static void list_endings(const struct runtimes *runtimes, struct buf *out)
     buf_add(out, "", 1);
 }
 
+/* `fallback` if it uses the ending of the file name, or else the first runtime that does; NULL:
+ * none does. */
+static const struct runtime *runtime_with_ending(const struct runtimes *runtimes,
+                                                 const struct runtime *fallback, const char *path)
+{
+    assert(fallback != NULL);
+    if (runtime_has_ending_of(fallback, path))
+        return fallback;
+    for (size_t i = 0; i < runtimes->n; i++)
+        if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], path))
+            return &runtimes->items[i];
+    return NULL;
+}
+
+bool runtimes_script_is_source(const struct runtimes *runtimes, const struct runtime *fallback,
+                               const char *path, const char *text, size_t n, const char *main)
+{
+    const struct runtime *found = fallback;
+
+    if (path != NULL && ending_of(path) != NULL) {
+        found = runtime_with_ending(runtimes, fallback, path);
+        if (found == NULL || found == fallback)
+            return found == fallback;
+    }
+    return script_is_source(found->script, text, n, main);
+}
+
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err)
 {
     static const char *const archives[] = {".zip", ".tar", ".gz", ".tgz", ".jar"};
+    const struct runtime *found = runtime_with_ending(runtimes, fallback, path);
     auto_buf struct buf endings = {0};
 
-    assert(fallback != NULL);
-    if (fallback->builds_all || ending_of(path) == NULL || runtime_has_ending_of(fallback, path))
+    if (fallback->builds_all || ending_of(path) == NULL)
         return fallback;
-    for (size_t i = 0; i < runtimes->n; i++)
-        if (!runtimes->items[i].only_named && runtime_has_ending_of(&runtimes->items[i], path))
-            return &runtimes->items[i];
+    if (found != NULL)
+        return found;
     for (size_t i = 0; i < ARRAY_LEN(archives); i++)
         if (strcmp(ending_of(path), archives[i]) == 0) {
             (void)err_set(err, ERR_CODE, 0, "the name ends in %s, but this is no archive",

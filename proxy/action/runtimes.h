@@ -54,6 +54,16 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           const struct runtime *fallback, const char *path,
                                           struct err *err);
 
+/*
+ * Whether a text that begins with #! is source. With the ending of `fallback` it is. With that of
+ * another runtime it is if it defines the main function and reads no lines itself (script.h).
+ *
+ * path  the file's name; NULL, or without an ending: the text is looked at for `fallback`
+ * main  the main function's name
+ */
+bool runtimes_script_is_source(const struct runtimes *runtimes, const struct runtime *fallback,
+                               const char *path, const char *text, size_t n, const char *main);
+
 /* Whether an open file begins as programs do: as ELF, or with #!. False if fd is -1. */
 bool runtimes_is_program(int fd);
 

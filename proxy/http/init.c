@@ -6,7 +6,6 @@
 
 #include "action/envelope.h"
 #include "action/preloaded.h"
-#include "action/script.h"
 #include "action/user_names.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -455,14 +454,12 @@ static int choose_language(struct init *init, struct err *err)
     struct envelope *envelope = &init->envelope;
     struct err why;
 
-    if (envelope->kind == CODE_SCRIPT && script_is_source(opts->fallback->script, envelope->code,
-                                                          envelope->code_len, envelope->main))
+    if (envelope->kind == CODE_SCRIPT &&
+        runtimes_script_is_source(opts->build.runtimes, opts->fallback, envelope->file,
+                                  envelope->code, envelope->code_len, envelope->main))
         envelope->kind = CODE_SOURCE;
-    if (envelope->file == NULL)
-        return 0;
-    if (envelope->kind == CODE_SCRIPT && runtime_has_ending_of(opts->fallback, envelope->file))
-        envelope->kind = CODE_SOURCE;
-    if (envelope->kind != CODE_SOURCE || !code_is_text(envelope->code, envelope->code_len))
+    if (envelope->file == NULL || envelope->kind != CODE_SOURCE ||
+        !code_is_text(envelope->code, envelope->code_len))
         return 0;
     init->build.source =
         runtimes_for_source(opts->build.runtimes, opts->fallback, envelope->file, &why);

@@ -172,6 +172,7 @@ SCRIPTS = {  # runtime -> a text that is source for it, and a program of the sam
     "shell": ("#!/usr/bin/env bash\nmain() {\n    answer \"$1\"\n}\n",
               "#!/usr/bin/env bash\nwhile read -r line; do echo '{\"program\":true}'; done\n"),
 }
+ENDINGS = {"nodejs": ".js", "ruby": ".rb", "perl": ".pl", "php": ".php", "lua": ".lua", "shell": ".sh"}
 
 
 @pytest.mark.parametrize("kind", ["source", "program", "another's"])
@@ -184,3 +185,35 @@ def test_text_with_an_interpreter_in_its_first_line(proxy, runtime, kind):
     one.started(source if kind == "source" else program)
     assert one.run({"a": 1}).json == ({"a": 1} if kind == "source" else {"program": True})
     assert one.check_streams(1) == ("", "")
+
+
+@pytest.mark.parametrize("sent_by", ["/init", "--action"])
+@pytest.mark.parametrize("kind", ["source", "program"])
+@pytest.mark.parametrize("runtime", ENDINGS)
+def test_the_name_of_a_file_tells_the_language_of_a_text_with_an_interpreter(proxy, folder, runtime, kind, sent_by):
+    """Whatever the proxy's own runtime is: the file that somebody publishes may be a script of theirs."""
+    language(runtime)
+    text = SCRIPTS[runtime][kind == "program"]
+    file = folder / ("hello" + ENDINGS[runtime])
+    file.write_text(text)
+    one = proxy(*(["--action", file] if sent_by == "--action" else []))
+    if sent_by == "/init":
+        assert one.post("/init", {"value": {"code": text, "file": file.name}}).status == 200
+    assert one.run({"a": 1}).json == ({"a": 1} if kind == "source" else {"program": True})
+
+
+@pytest.mark.parametrize("text", ["main() {\n    while read -r line; do echo '{\"program\":true}'; done\n}\nmain \"$@\"\n",
+                                  "main () { while IFS= read -r line; do echo '{\"program\":true}'; done; }\n  main;\n"])
+def test_a_shell_script_that_calls_its_main_function_is_a_program(proxy, folder, text):
+    file = folder / "hello.sh"
+    file.write_text("#!/bin/bash\n" + text)
+    one = proxy("--action", file)
+    assert one.run({}).json == {"program": True}
+
+
+def test_a_text_with_an_interpreter_and_a_name_that_tells_no_language_is_a_program(proxy, folder):
+    file = folder / "hello.cgi"
+    file.write_text("#!/usr/bin/env python3\ndef main(args):\n    return args\n"
+                    "for line in open(0):\n    print('{\"program\":true}', flush=True)\n")
+    one = proxy("--action", file)
+    assert one.run({}).json == {"program": True}
