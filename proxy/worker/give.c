@@ -75,7 +75,7 @@ static bool has_read_prefix(struct session *s)
     assert(!window_awaits_answer(&s->window));
     /* It has answered a line that it has not read to the end, and may answer the rest, too. More
      * than the newline: some programs read that later. A control line may be unread at any time. */
-    if (!s->window.only_prefix && s->window.n_ahead == 0 && !s->takes_control &&
+    if (!s->window.only_prefix && !s->window.sent_brace && !s->takes_control &&
         stdin_pipe_unread(&s->channel.in) > 1) {
         s->spoiled = true;
         return false;
@@ -279,7 +279,7 @@ bool give_health_check(struct session *s)
     if (kin_is_stopped(s->pid))
         return true;
     /* The input of a zygote is not open: worker_hand_over_input() has moved our end elsewhere. */
-    if (stdin_pipe_is_open(&s->channel.in) && s->reads_by_ms == 0 && s->window.n_ahead == 0 &&
+    if (stdin_pipe_is_open(&s->channel.in) && s->reads_by_ms == 0 && !s->window.sent_brace &&
         stdin_pipe_unread(&s->channel.in) == 0 && (s->takes_control || s->window.numbered))
         ask_idle(s);
     return false;
@@ -292,9 +292,9 @@ static void write_first_byte(struct session *s)
 {
     assert(s->window.unsent == NULL);
     assert(!s->window.numbered);
-    if (s->window.n_ahead == 0 && stdin_pipe_narrow(&s->channel.in) &&
+    if (!s->window.sent_brace && stdin_pipe_narrow(&s->channel.in) &&
         stdin_pipe_put(&s->channel.in, "{", 1) == 1)
-        window_wrote_ahead(&s->window);
+        window_sent_brace(&s->window);
 }
 
 /* Call when the process waits for its next line: take its answer from the output so far or, if that
@@ -349,7 +349,7 @@ static uint64_t ask(struct session *s)
     if (stdin_pipe_unread(&s->channel.in) > 0) {
         /* The first byte alone fills a narrow pipe, so room in the pipe is an event. The rest of
          * the process's own line may stay for long: look less and less often. */
-        if (s->window.n_ahead > 0 && s->channel.in.narrow)
+        if (s->window.sent_brace && s->channel.in.narrow)
             return UINT64_MAX;
         return now_us + (since_us / 8 > AGAIN_US ? since_us / 8 : AGAIN_US);
     }
@@ -385,7 +385,7 @@ uint64_t give_question(struct session *s)
     }
     at_us = ask(s);
     assert(at_us > loop_now_us(s->loop));
-    if (at_us == UINT64_MAX && s->window.n_ahead > 0)
+    if (at_us == UINT64_MAX && s->window.sent_brace)
         wait_for_room(s);
     return at_us;
 }

@@ -18,7 +18,7 @@
  *
  * give_question() finds out whether a process that has an activation waits for its next line: if it
  * does, its answer is complete. There is no next line to split yet. So give_question() writes only
- * "{", the byte with which every line begins (window.n_ahead).
+ * "{", the byte with which every line begins (window.sent_brace).
  */
 
 #include <stdbool.h>

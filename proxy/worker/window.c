@@ -17,7 +17,7 @@ static void window_check(const struct window *window)
     assert(window->n_tombstones <= window->n);
     assert(window->unsent != NULL || (window->unsent_written == 0 && !window->only_prefix));
     assert(window->unsent == NULL || window->n > 0);
-    assert(window->n_ahead == 0 || window->unsent_written == 0);
+    assert(!window->sent_brace || window->unsent_written == 0);
 }
 
 /* Whether the time limit of this job is running. With request ids the limits of all jobs run at
@@ -47,14 +47,14 @@ void window_open(struct window *window)
     assert(window->n == 0);
     window_set_numbered(window, false);
     window->unheard = false;
-    window->n_ahead = 0;
+    window->sent_brace = false;
     window->last_number = 0;
 }
 
 void window_set_numbered(struct window *window, bool numbered)
 {
     assert(!window_awaits_answer(window));
-    assert(window->n_ahead == 0 || !numbered);
+    assert(!window->sent_brace || !numbered);
     window->numbered = numbered;
     if (numbered)
         list_each(node, &window->jobs)
@@ -152,13 +152,13 @@ bool window_awaits_answer(const struct window *window)
 }
 
 /* The first byte of every line is "{". If that byte was written before there was a line
- * (window_wrote_ahead()), count it as a byte of the first unsent line from now on. */
-static void take_what_is_ahead(struct window *window)
+ * (window_sent_brace()), count it as a byte of the first unsent line from now on. */
+static void count_brace(struct window *window)
 {
-    assert(window->n_ahead <= 1);
+    assert(!window->sent_brace || window->unsent_written == 0);
     if (window->unsent != NULL && window->unsent_written == 0) {
-        window->unsent_written = window->n_ahead;
-        window->n_ahead = 0;
+        window->unsent_written = window->sent_brace;
+        window->sent_brace = false;
     }
 }
 
@@ -168,7 +168,7 @@ struct iovec window_prefix(struct window *window)
 
     assert(job != NULL && job == window_oldest(window) && !window->numbered);
     assert(job->len >= sizeof("{}\n") - 1);
-    take_what_is_ahead(window);
+    count_brace(window);
     window->only_prefix = true;
     return (struct iovec){job->line + window->unsent_written,
                           job->len - (sizeof("}\n") - 1) - window->unsent_written};
@@ -179,10 +179,10 @@ void window_end_prefix(struct window *window)
     window->only_prefix = false;
 }
 
-void window_wrote_ahead(struct window *window)
+void window_sent_brace(struct window *window)
 {
-    assert(window->unsent == NULL && window->n_ahead == 0);
-    window->n_ahead = 1;
+    assert(window->unsent == NULL && !window->sent_brace);
+    window->sent_brace = true;
     window->n_written++;
 }
 
@@ -217,7 +217,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
     int pieces = window->numbered ? WINDOW_PIECES : 1;
     int n = 0;
 
-    take_what_is_ahead(window);
+    count_brace(window);
     for (struct job *job = window->unsent; job != NULL && n + pieces <= max;
          job = job_after(window, job))
         n +=
@@ -227,7 +227,7 @@ int window_lines(struct window *window, struct iovec *lines, int max)
 
 void window_wrote(struct window *window, size_t n)
 {
-    assert(n == 0 || window->n_ahead == 0); /* take_what_is_ahead() set it to 0 before the write */
+    assert(n == 0 || !window->sent_brace); /* count_brace() cleared it before the write */
     window->n_written += n;
     while (n > 0) {
         size_t left;
@@ -249,7 +249,7 @@ void window_wrote(struct window *window, size_t n)
 
 bool window_is_between_lines(const struct window *window)
 {
-    return window->unsent_written == 0 && window->n_ahead == 0;
+    return window->unsent_written == 0 && !window->sent_brace;
 }
 
 void window_wrote_else(struct window *window, size_t n)

@@ -39,7 +39,7 @@ struct window {
     /* of the line of `unsent` only a prefix is written (window_prefix()): the job cannot have
      * begun */
     bool only_prefix;
-    size_t n_ahead;      /* bytes of the next line, written before there was a job for it */
+    bool sent_brace;     /* the "{" of the next line was written before there was a job for it */
     uint64_t n_written;  /* all bytes written so far, also to earlier processes */
     uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
 };
@@ -83,7 +83,7 @@ struct iovec window_prefix(struct window *window);
 void window_end_prefix(struct window *window);
 /* Record that the first byte of the next line was written before there was a job for it. That byte
  * is the same in all lines. */
-void window_wrote_ahead(struct window *window);
+void window_sent_brace(struct window *window);
 
 /* Fill at most `max` iovecs with the bytes to write next. Returns how many are filled; 0: there is
  * nothing to write. */

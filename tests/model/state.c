@@ -232,7 +232,7 @@ static void hash_window(const struct window *window)
     hash_add(window->unsent != NULL ? window->unsent->number * 100 + id_of(window->unsent) : 0);
     hash_add(window->unsent_written);
     hash_bits(window->only_prefix | window->numbered << 1 | window->unheard << 2);
-    hash_add(window->n_ahead);
+    hash_add(window->sent_brace);
     hash_add(window->last_number);
     hash_moment_ms(window->n > 0 ? window->soonest_ms : 0);
 }

@@ -107,7 +107,7 @@ static void the_first_byte_of_a_line_to_come_is_a_line_that_is_cut(void **state)
 
     (void)state;
     window_init(&window);
-    window_wrote_ahead(&window);
+    window_sent_brace(&window);
     assert_false(window_is_between_lines(&window));
 }
 
