@@ -401,31 +401,6 @@ static bool is_about_text(const struct unpacking *u)
            strstr(reason(u->in), "can't be converted from") != NULL;
 }
 
-static int unpack_all(struct unpacking *u, struct err *err)
-{
-    struct archive_entry *entry = NULL; /* owned by libarchive */
-    int r;
-
-    assert(u->entries == 0);
-    while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
-        const char *name = r == ARCHIVE_WARN ? archive_entry_pathname(entry) : NULL;
-
-        if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_about_text(u)))
-            return read_failed(u, name, err);
-        if (++u->entries > u->limits->entries_max)
-            return err_set(err, ERR_LIMIT, 0,
-                           "archive holds more than %" PRIu64 " entries (--unpack-entries-max)",
-                           u->limits->entries_max);
-        if (unpack_entry(u, entry, err) < 0)
-            return -1;
-    }
-    if (u->entries == 0)
-        return err_set(err, ERR_CODE, 0, "cannot read archive: it holds no entry at all");
-    if (archive_write_close(u->disk) != ARCHIVE_OK) /* sets the folders' modes, too */
-        return write_failed(u, ".", err);
-    return 0;
-}
-
 /* Keep the blocks that hold the next entry's headers. libarchive asks for a block only when it has
  * used up the one before. So the headers may begin in the block before, which is kept, too. */
 static void keep_headers(struct unpacking *u, const void *block, size_t n)
@@ -456,6 +431,36 @@ static la_ssize_t on_read(struct archive *in, void *owner, const void **block)
         return -1;
     }
     return n;
+}
+
+static int unpack_all(struct unpacking *u, struct err *err)
+{
+    struct archive_entry *entry = NULL; /* owned by libarchive */
+    const void *rest;
+    int r;
+
+    assert(u->entries == 0);
+    while ((r = next_entry(u, &entry)) != ARCHIVE_EOF) {
+        const char *name = r == ARCHIVE_WARN ? archive_entry_pathname(entry) : NULL;
+
+        if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_about_text(u)))
+            return read_failed(u, name, err);
+        if (++u->entries > u->limits->entries_max)
+            return err_set(err, ERR_LIMIT, 0,
+                           "archive holds more than %" PRIu64 " entries (--unpack-entries-max)",
+                           u->limits->entries_max);
+        if (unpack_entry(u, entry, err) < 0)
+            return -1;
+    }
+    if (u->entries == 0)
+        return err_set(err, ERR_CODE, 0, "cannot read archive: it holds no entry at all");
+    /* gzip's checksum is behind the tar's end, where libarchive stops. */
+    while (u->gunzip != NULL && (r = (int)on_read(u->in, u, &rest)) != 0)
+        if (r < 0)
+            return read_failed(u, NULL, err);
+    if (archive_write_close(u->disk) != ARCHIVE_OK) /* sets the folders' modes, too */
+        return write_failed(u, ".", err);
+    return 0;
 }
 
 static int open_gzip(struct unpacking *u, struct err *err)
@@ -511,10 +516,9 @@ static void explain_packed(const struct unpacking *u, struct err *err)
                       "the code is packed by %s, which is not taken: pack it as zip, tar or tar.gz",
                       by);
     else if (u->gunzip != NULL && strcmp(reason(u->in), "Unrecognized archive format") == 0)
-        (void)err_set(
-            err, ERR_CODE, 0,
-            "cannot read archive: the code is packed by gzip and holds no tar: pack it as "
-            "zip, tar or tar.gz");
+        (void)err_set(err, ERR_CODE, 0,
+                      "cannot read archive: the code is packed by gzip and holds no tar: "
+                      "pack it as zip, tar or tar.gz");
 }
 
 static void close_archives(struct unpacking *u)

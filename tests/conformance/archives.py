@@ -101,6 +101,13 @@ def wrong_checksum(archive):
     return bytes(data)
 
 
+def wrong_gzip_checksum(archive):
+    """The same tar.gz with one bit of the checksum at its end changed; tar's own parts are whole."""
+    data = bytearray(archive)
+    data[-8] ^= 1
+    return bytes(data)
+
+
 def mismatched_name(archive, name, other):
     """The same zip in which the local headers say `other` for `name`: of equal length."""
     assert len(name) == len(other)

@@ -60,6 +60,8 @@ BROKEN = {
     "gzip magic only": b"\x1f\x8b\x08",
     "gzip of noise": b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + noise(300),
     "truncated tar.gz": archives.tarred({"__main__.py": MAIN, "data": noise(9000)}, "w:gz")[:-4000],
+    "tar.gz without gzip's checksum": archives.tarred(GOOD, "w:gz")[:-8],
+    "wrong checksum in gzip": archives.wrong_gzip_checksum(archives.tarred(GOOD, "w:gz")),
     "truncated tar": archives.tarred({"__main__.py": MAIN, "data": noise(9000)})[:6000],
     "wrong tar checksum": archives.tarred(GOOD)[:148] + b"0000000\0" + archives.tarred(GOOD)[156:],
     "file in the place of a folder": zipped({"a": "file", "a/__main__.py": MAIN}),
