@@ -23,6 +23,7 @@
 #define READ_BYTES     65536
 #define CLOSE_MS       2000
 #define WORDS_MAX      64
+#define ERROR_BYTES    1024 /* most bytes of a reason, which may name a path */
 
 struct call {
     struct call *next;
@@ -49,8 +50,8 @@ struct whisk_caller {
     size_t searched;
     struct buf answer; /* of whisk_call_run() */
     char *method;      /* JSON */
-    char error[256];
-    char why[256]; /* why the action could not be started */
+    char error[ERROR_BYTES];
+    char why[ERROR_BYTES]; /* why the action could not be started */
 };
 
 static int64_t now_ms(clockid_t clock)
@@ -255,12 +256,13 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
     top = json_top(text, n);
     if (top.kind == JSON_OBJECT && json_member(top, "ready", &value)) {
         caller->is_ready = value.kind == JSON_TRUE;
-        if (!caller->is_ready)
-            (void)fail(caller, "the action could not be started");
-        if (json_member(top, "error", &error) && error.n < sizeof(caller->error))
-            caller->error[json_unescape(error, caller->error)] = '\0';
-        if (!caller->is_ready)
-            memcpy(caller->why, caller->error, sizeof(caller->why));
+        if (!caller->is_ready && json_member(top, "error", &error)) {
+            auto_free char *reason = xcalloc(1, error.n);
+
+            (void)json_unescape(error, reason);
+            (void)snprintf(caller->why, sizeof(caller->why), "%s", reason);
+            (void)fail(caller, caller->why);
+        }
         return;
     }
     if (top.kind == JSON_OBJECT)
@@ -431,7 +433,7 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
 
     if (caller->has_ended)
         return fail(caller, why_ended(caller));
-    if (buf_len(&caller->unsent) + n > HELD_MAX_BYTES)
+    if (buf_len(&caller->unsent) > HELD_MAX_BYTES)
         return fail(caller, "64 MiB of calls have not been sent: let whisk_call_step() work first");
     if (n > 0 && json_check(argument, n, NULL) == JSON_BAD)
         return fail(caller, "the argument is no JSON");
@@ -493,9 +495,12 @@ int whisk_call_run(struct whisk_caller *caller, const char *argument, int ms,
     struct run run = {.caller = caller, .answer = answer};
 
     if (whisk_call_start(caller, argument, ms, on_answered, &run) < 0) {
-        *answer =
-            failure(&caller->answer,
-                    caller->has_ended ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_REQUEST, caller->error);
+        enum whisk_call_kind kind = caller->has_ended ? WHISK_CALL_UNAVAILABLE
+                                    : buf_len(&caller->unsent) > HELD_MAX_BYTES
+                                        ? WHISK_CALL_OVERLOAD
+                                        : WHISK_CALL_REQUEST;
+
+        *answer = failure(&caller->answer, kind, caller->error);
         return -1;
     }
     while (!run.is_done)

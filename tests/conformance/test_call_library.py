@@ -338,6 +338,51 @@ def test_an_argument_over_the_limit_fails_in_c(folder):
         "0 0 {}"]
 
 
+C_FULL = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <whisk_call.h>
+static void ignore(void *user, const struct whisk_answer *a)
+{
+    (void)user, (void)a;
+}
+int main(int argc, char **argv)
+{
+    struct whisk_call_options options = {.program = argv[1]};
+    struct whisk_caller *c = whisk_call_open("x", &options);
+    struct whisk_answer a;
+    char *text = malloc(65 << 20);
+    (void)argc;
+    memset(text, '1', 65 << 20);
+    text[(65 << 20) - 1] = '\0';
+    printf("%d ", whisk_call_start(c, text, 0, ignore, NULL));
+    printf("%d ", whisk_call_run(c, "{}", 0, &a));
+    printf("%d %s\n", a.kind, a.text);
+    whisk_call_close(&c);
+    free(text);
+    return 0;
+}
+"""
+
+
+def test_a_call_behind_more_than_may_wait_is_refused_as_overload_in_c(folder):
+    """It would succeed later. One argument may be of any length, as in Python."""
+    (folder / "program").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (folder / "program").chmod(0o755)
+    done = subprocess.run([compiled(folder, C_FULL, "full"), folder / "program"], timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout == ('0 -1 7 {"error":"64 MiB of calls have not been sent: let whisk_call_step() work first",'
+                           '"kind":"overload"}\n')
+
+
+def test_why_the_action_does_not_start_may_be_long_in_c(folder):
+    path = "/".join(["d" * 120] * 3) + "/none.py"
+    done = subprocess.run([compiled(folder, C_CALLS, "calls"), path, PROGRAM], cwd=folder, timeout=WAIT_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    assert done.stdout.startswith(f'not ready: pipe: cannot read "{path}": No such file or directory\n')
+
+
 def test_the_sample(folder):
     """A C program that calls a Python function."""
     program = compiled(folder, (REPO / "call" / "greet.c").read_text(), "greet")
