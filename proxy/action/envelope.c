@@ -23,6 +23,7 @@
 #define FILE_NAME_MAX    258
 #define ENV_NAME_SAID    64  /* most bytes of a variable's name that an error text quotes */
 #define ELF_HEADER_BYTES 52  /* size of the 32-bit ELF header; a shorter file cannot be a program */
+#define PE_HEADER_BYTES  264 /* "PE", the file header, and the optional header of 64-bit programs */
 #define TAR_MAGIC_AT     257 /* offset of "ustar" in a header: POSIX.1-1988 and GNU tar have it */
 #define LARGE_BYTES      (1U << 20) /* freeing code this large returns its memory to the system */
 #define HEAD_BYTES       384        /* enough decoded bytes to recognise any format, even tar */
@@ -32,7 +33,7 @@
 const char *code_kind_name(enum code_kind kind)
 {
     static const char *const names[] = {
-        [CODE_SOURCE] = "source", [CODE_ELF] = "elf",       [CODE_MAC] = "macos",
+        [CODE_SOURCE] = "source", [CODE_ELF] = "elf",       [CODE_FOREIGN] = "foreign",
         [CODE_SCRIPT] = "script", [CODE_ZIP] = "zip",       [CODE_TAR] = "tar",
         [CODE_TARGZ] = "tar.gz",  [CODE_PACKED] = "packed",
     };
@@ -64,6 +65,20 @@ const char *code_packed_by(const char *code, size_t n)
                                                                                         : NULL;
 }
 
+/* Whether this is a Windows program (PE format), and neither a library nor an assembly of .NET. */
+static bool is_for_windows(const char *code, size_t n)
+{
+    const unsigned char *bytes = (const unsigned char *)code;
+    size_t at = n >= 64 ? bytes[60] | (size_t)bytes[61] << 8 : n; /* of the header proper */
+    size_t clr; /* of the size of the part for .NET, which has two places */
+
+    if (n < 64 || memcmp(code, "MZ", 2) != 0 || n < at + PE_HEADER_BYTES ||
+        memcmp(code + at, "PE\0\0", 4) != 0)
+        return false;
+    clr = at + (bytes[at + 25] == 2 ? 252 : 236);
+    return (bytes[at + 23] & 0x20) == 0 && memcmp(code + clr, "\0\0\0\0", 4) == 0;
+}
+
 enum code_kind code_sniff(const char *code, size_t n)
 {
     static const char elf[] = {0x7f, 'E', 'L', 'F'}, mac[] = {'\xfa', '\xed', '\xfe'};
@@ -71,9 +86,10 @@ enum code_kind code_sniff(const char *code, size_t n)
 
     if (n > ELF_HEADER_BYTES && memcmp(code, elf, sizeof(elf)) == 0)
         return CODE_ELF;
-    if (n >= 4 && (code[0] == '\xcf' || code[0] == '\xce') &&
-        memcmp(code + 1, mac, sizeof(mac)) == 0)
-        return CODE_MAC;
+    if ((n >= 4 && (code[0] == '\xcf' || code[0] == '\xce') &&
+         memcmp(code + 1, mac, sizeof(mac)) == 0) ||
+        is_for_windows(code, n))
+        return CODE_FOREIGN;
     if (n > 2 && code[0] == '#' && code[1] == '!')
         return CODE_SCRIPT;
     if (n >= 4 && code[0] == 'P' && code[1] == 'K' &&

@@ -19,8 +19,8 @@ struct err;
 enum code_kind {
     CODE_SOURCE, /* plain text, or bytes that match no other kind */
     CODE_ELF,
-    CODE_MAC,    /* a program for macOS; starting it fails with an error that names macOS */
-    CODE_SCRIPT, /* starts with #! */
+    CODE_FOREIGN, /* a program for macOS or Windows; starting it fails with a text that says so */
+    CODE_SCRIPT,  /* starts with #! */
     CODE_ZIP,
     CODE_TAR,
     CODE_TARGZ,

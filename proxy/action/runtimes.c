@@ -128,7 +128,7 @@ const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,
         taker = fallback;
         break;
     case CODE_ELF:
-    case CODE_MAC:
+    case CODE_FOREIGN:
     case CODE_SCRIPT:
         taker = fallback != NULL && fallback->takes_programs
                     ? fallback

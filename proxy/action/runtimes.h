@@ -38,7 +38,7 @@ const struct runtime *runtimes_find(const struct runtimes *runtimes, const char 
  * `source`. file: the user's name for the source file; NULL: unknown. */
 const char *runtime_source_name(const struct runtime *runtime, const char *file);
 /* The runtime that takes code of this kind as a single file. `fallback` takes source. It also
- * takes programs (ELF, macOS, #! scripts) if takes_programs is set; otherwise native takes them.
+ * takes programs (ELF, foreign, #! scripts) if takes_programs is set; otherwise native takes them.
  * NULL: the code is an archive, which must be unpacked, or no runtime takes it. fallback may be
  * NULL. */
 const struct runtime *runtimes_for_kind(const struct runtimes *runtimes,

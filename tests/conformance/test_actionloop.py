@@ -1,5 +1,7 @@
 """What the suites of the ActionLoop base image and of the Go proxy ask for, over HTTP."""
 
+import struct
+
 import pytest
 
 import archives
@@ -159,12 +161,31 @@ def test_TU15_executables_that_fail(proxy, code):
     assert_error(one.init(code), 502, NOT_STARTED)
 
 
-@pytest.mark.parametrize("runtime", ["python", "nodejs"])
-def test_a_program_for_macos_is_no_source_of_the_runtime(proxy, runtime):
-    """What `go build` makes on a Mac, published as it is."""
+def windows_program(characteristics=0x22, magic=0x20b, clr=0):
+    """The headers of a file in the PE format. clr: how large its part for .NET is."""
+    dirs = b"\0" * 14 * 8 + struct.pack("<QQ", clr << 32, 0)
+    optional = struct.pack("<H", magic) + b"\0" * (110 if magic == 0x20b else 94) + dirs
+    return b"MZ" + b"\0" * 58 + struct.pack("<I", 128) + b"\0" * 64 + b"PE\0\0" + \
+        struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, len(optional), characteristics) + optional + b"\0" * 600
+
+
+@pytest.mark.parametrize("runtime", ["python", "nodejs", "dotnet"])
+@pytest.mark.parametrize("code, system", [(b"\xcf\xfa\xed\xfe\x07\0\0\x01" + b"\0" * 100, "macOS"), (windows_program(), "Windows"),
+                                          (windows_program(magic=0x10b), "Windows")], ids=["macos", "windows", "windows-32"])
+def test_a_program_for_another_system_is_no_source_of_the_runtime(proxy, runtime, code, system):
+    """What `go build` makes on a Mac or on Windows, published as it is."""
     one = proxy("--runtime", runtime, "--prelaunch=0")
-    assert_error(one.init(b"\xcf\xfa\xed\xfe\x07\0\0\x01" + b"\0" * 100), 502, NOT_STARTED)
-    assert one.check_streams(1) == ("", '"exec" is a program for macOS: build it for Linux')
+    assert_error(one.init(code), 502, NOT_STARTED)
+    assert one.check_streams(1) == ("", f'"exec" is a program for {system}: build it for Linux')
+
+
+@pytest.mark.parametrize("code", [windows_program(0x2022), windows_program(clr=72), windows_program(magic=0x10b, clr=72)],
+                         ids=["library", "assembly", "assembly-32"])
+def test_an_assembly_is_no_program_for_windows(proxy, code):
+    """It goes to the runtime, as source does; .NET's takes it."""
+    one = proxy("--runtime", "nodejs", "--prelaunch=0")
+    assert one.init(code).status == 502
+    assert "Windows" not in one.err_text()
 
 
 @pytest.mark.parametrize("code, env, why", [

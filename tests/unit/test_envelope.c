@@ -407,8 +407,8 @@ static void kinds_are_told_by_their_magic_bytes(void **state)
         {"\x7f"
          "ELF",
          4, CODE_SOURCE},
-        {"\xcf\xfa\xed\xfe", 4, CODE_MAC},
-        {"\xce\xfa\xed\xfe", 4, CODE_MAC},
+        {"\xcf\xfa\xed\xfe", 4, CODE_FOREIGN},
+        {"\xce\xfa\xed\xfe", 4, CODE_FOREIGN},
         {"\xcf\xfa\xed", 3, CODE_SOURCE},
         {"\xca\xfe\xba\xbe", 4, CODE_SOURCE}, /* a Java class */
     };
