@@ -11,7 +11,7 @@
  *
  * A thread that blocks in a read of descriptor 0 can be seen in /proc (worker/stdin_probe.h). If
  * no such thread is seen, the line is written in two parts, into a pipe that holds only one of
- * them. The first part, the prefix, is the line without its end (window_prefix()). Once the process
+ * them. The first part, the prefix, is the line's first byte (window_prefix()). Once the process
  * has read the prefix, it waits for the rest, so the second part is written. This costs one more
  * wake-up of the process. If the pipe cannot be made so small, the line is written at once: there
  * is no way to tell whether the process waits.

@@ -113,6 +113,8 @@ static struct job *job_after(const struct window *window, const struct job *job)
 struct job *window_take(struct window *window, struct job *job)
 {
     assert(window->n > 0);
+    if (job == window_oldest(window))
+        window->n_prefix = 0;
     if (window->unsent == job) {
         window->unsent = job_after(window, job);
         window->unsent_written = 0;
@@ -158,6 +160,8 @@ static void count_brace(struct window *window)
     assert(!window->sent_brace || window->unsent_written == 0);
     if (window->unsent != NULL && window->unsent_written == 0) {
         window->unsent_written = window->sent_brace;
+        if (window->sent_brace && window->unsent == window_oldest(window))
+            window->n_prefix = 1;
         window->sent_brace = false;
     }
 }
@@ -170,8 +174,10 @@ struct iovec window_prefix(struct window *window)
     assert(job->len >= sizeof("{}\n") - 1);
     count_brace(window);
     window->only_prefix = true;
-    return (struct iovec){job->line + window->unsent_written,
-                          job->len - (sizeof("}\n") - 1) - window->unsent_written};
+    if (window->unsent_written + sizeof("}\n") - 1 == job->len) /* "{}": "{" was written */
+        return (struct iovec){0};
+    window->n_prefix = window->unsent_written + 1;
+    return (struct iovec){job->line + window->unsent_written, 1};
 }
 
 void window_end_prefix(struct window *window)
@@ -272,20 +278,23 @@ static uint64_t end_of(const struct window *window, const struct job *job)
     return job == window->unsent ? UINT64_MAX : job->end_at;
 }
 
-/* Count the jobs whose lines the process has read in full or, unless in_full, at least in part. Use
+/* Count the jobs whose lines the process has read in full or, unless in_full, beyond a prefix. Use
  * the position of each line among all bytes written. Adding up the lengths of the lines in the
  * window would be wrong: a job answered before its line was read has left the window. */
 static unsigned n_lines_read(const struct window *window, size_t n_unread, bool in_full)
 {
     uint64_t n_written = window->n_written;
     uint64_t read_up_to = n_unread < n_written ? n_written - n_unread : 0;
+    size_t n_prefix = window->n_prefix; /* of the oldest job only */
     unsigned n = 0;
 
     list_each(node, &window->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
-        if (in_full ? end_of(window, job) > read_up_to : start_of(window, job) >= read_up_to)
+        if (in_full ? end_of(window, job) > read_up_to
+                    : start_of(window, job) + n_prefix >= read_up_to)
             break;
+        n_prefix = 0;
         n++;
         if (job == window->unsent)
             break;

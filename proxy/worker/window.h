@@ -39,6 +39,7 @@ struct window {
     /* of the line of `unsent` only a prefix is written (window_prefix()): the job cannot have
      * begun */
     bool only_prefix;
+    size_t n_prefix;     /* bytes of the oldest job's line that were written as a prefix; 0: none */
     bool sent_brace;     /* the "{" of the next line was written before there was a job for it */
     uint64_t n_written;  /* all bytes written so far, also to earlier processes */
     uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
@@ -74,9 +75,9 @@ void window_drop_tombstones(struct window *window);
 bool window_awaits_answer(const struct window *window);
 
 /*
- * A prefix is the start of the oldest line. No process can begin a job before it has the end of the
- * line, and a process that has read the prefix waits for the rest. Returns the bytes of the prefix
- * that are not written yet.
+ * A prefix is the start of the oldest line, a byte or two. A process that has read it waits for the
+ * rest, and cannot begin the job yet: some begin, and even answer, before they have read a line to
+ * its end. Returns the byte to write now, if any.
  */
 struct iovec window_prefix(struct window *window);
 /* Call when more of the line than its prefix was written: from then on the job may begin. */
@@ -96,13 +97,13 @@ bool window_is_between_lines(const struct window *window);
 void window_wrote_else(struct window *window, size_t n);
 
 /* How many jobs have begun; they are always the oldest. With request ids a job has begun if its
- * line was read in full. Without request ids the oldest job has begun if a byte of its line was
- * read, unless only a prefix was written, and no other job has begun; but if the window is unheard,
- * all have begun that window_n_read() counts. n_unread: bytes still in the pipe. */
+ * line was read in full. Without request ids the oldest job has begun if a byte of its line behind
+ * the prefix was read, and no other job has begun; but if the window is unheard, all have begun
+ * that window_n_read() counts. n_unread: bytes still in the pipe. */
 unsigned window_n_begun(const struct window *window, size_t n_unread);
 
-/* How many jobs have a line that was read at least in part; they are always the oldest. 0 if only a
- * prefix was written. n_unread: bytes still in the pipe. */
+/* How many jobs have a line that was read beyond its prefix; they are always the oldest. n_unread:
+ * bytes still in the pipe. */
 unsigned window_n_read(const struct window *window, size_t n_unread);
 
 /* Whether the n bytes that were written last are `bytes`. Only lines of jobs in the window are

@@ -293,6 +293,36 @@ while piece := os.read(0, 100):
     assert one.run({}).json == {"ok": 1}
 
 
+@pytest.mark.parametrize("mode", ["auto", "stdout"])
+@pytest.mark.parametrize("answered", ['{"ok":1}\\n', '{"ok":1}'], ids=["whole", "no newline"])
+def test_an_answer_to_the_first_bytes_of_a_line_is_not_taken_for_an_old_one(proxy, mode, answered):
+    """The line comes while the program does something else, and it answers before it has read the line to its end."""
+    one = proxy(*NATIVE, "--answers", mode)
+    one.started(rf"""#!/usr/bin/python3
+import array, fcntl, os, termios, time
+def unread():
+    n = array.array("i", [0])
+    fcntl.ioctl(0, termios.FIONREAD, n)
+    return n[0]
+while True:
+    line = b""
+    while not unread():
+        time.sleep(0.001)
+    while not line.endswith(b"\n"):
+        line += os.read(0, 100)
+        if b"long" in line:
+            os.write(1, b'{answered}')
+            while not os.read(0, 100).endswith(b"\n"):
+                pass
+            break
+    else:
+        os.write(1, b'{{"ok":1}}\n')
+""")
+    assert one.run({}).json == {"ok": 1}
+    answer = one.run({"long": 20_000 * "x"})
+    assert answer.json == {"ok": 1} if "\\n" in answered else answer.error == NO_NEWLINE
+
+
 @pytest.mark.parametrize("what", [*NO_LINE, "text"])
 @pytest.mark.parametrize("mode", ["auto", "fd3"])
 def test_what_is_no_answer_on_3_is_told_soon(proxy, mode, what):

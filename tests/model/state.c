@@ -233,6 +233,7 @@ static void hash_window(const struct window *window)
     hash_add(window->unsent_written);
     hash_bits(window->only_prefix | window->numbered << 1 | window->unheard << 2);
     hash_add(window->sent_brace);
+    hash_add(window->n_prefix);
     hash_add(window->last_number);
     hash_moment_ms(window->n > 0 ? window->soonest_ms : 0);
 }
