@@ -64,12 +64,6 @@ __attribute__((cold)) static const uint8_t *check_fail(struct check *c, const ui
     return NULL;
 }
 
-static const bool is_hex[256] = {
-    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
-    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,
-    ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true, ['a'] = true, ['b'] = true,
-    ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true};
-
 /* Check an escape. at: the position behind the backslash. */
 static inline const uint8_t *check_escape(struct check *c, const uint8_t *at)
 {
@@ -90,9 +84,10 @@ static inline const uint8_t *check_escape(struct check *c, const uint8_t *at)
         return check_fail(c, at, "in string escape code");
     }
     /* Any four hex digits are valid: RFC 8259 8.2 allows lone surrogates, too. */
-    if (c->end - at >= 4 && (is_hex[at[0]] & is_hex[at[1]] & is_hex[at[2]] & is_hex[at[3]]))
+    if (c->end - at >= 4 &&
+        (hex_value(at[0]) | hex_value(at[1]) | hex_value(at[2]) | hex_value(at[3])) >= 0)
         return at + 4;
-    while (at < c->end && is_hex[*at])
+    while (at < c->end && hex_value(*at) >= 0)
         at++;
     return check_fail(c, at, "in \\u hexadecimal character escape");
 }

@@ -103,10 +103,14 @@ static inline void bytes_replace(char *bytes, size_t n, char from, char to)
 /* The value of a hexadecimal digit; -1: c is no such digit. */
 static inline int hex_value(uint8_t c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    /* Inverted, because ~0 is -1: what is left out is no digit. */
+    static const int8_t inverted[256] = {
+        ['0'] = ~0,  ['1'] = ~1,  ['2'] = ~2,  ['3'] = ~3,  ['4'] = ~4,  ['5'] = ~5,
+        ['6'] = ~6,  ['7'] = ~7,  ['8'] = ~8,  ['9'] = ~9,  ['A'] = ~10, ['B'] = ~11,
+        ['C'] = ~12, ['D'] = ~13, ['E'] = ~14, ['F'] = ~15, ['a'] = ~10, ['b'] = ~11,
+        ['c'] = ~12, ['d'] = ~13, ['e'] = ~14, ['f'] = ~15};
+
+    return ~inverted[c];
 }
 
 /* Reopen a pipe or terminal, non-blocking, with a file description of our own: setting O_NONBLOCK
