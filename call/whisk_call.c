@@ -424,6 +424,12 @@ void whisk_call_method(struct whisk_caller *caller, const char *method)
     caller->method = text.bytes;
 }
 
+/* Whether so much waits to be sent that no further call may be started. */
+static bool is_full(const struct whisk_caller *caller)
+{
+    return buf_len(&caller->unsent) > HELD_MAX_BYTES;
+}
+
 int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
                      whisk_answer_fn *answered, void *user)
 {
@@ -433,7 +439,7 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
 
     if (caller->has_ended)
         return fail(caller, why_ended(caller));
-    if (buf_len(&caller->unsent) > HELD_MAX_BYTES)
+    if (is_full(caller))
         return fail(caller, "64 MiB of calls have not been sent: let whisk_call_step() work first");
     if (n > 0 && json_check(argument, n, NULL) == JSON_BAD)
         return fail(caller, "the argument is no JSON");
@@ -496,9 +502,8 @@ int whisk_call_run(struct whisk_caller *caller, const char *argument, int ms,
 
     if (whisk_call_start(caller, argument, ms, on_answered, &run) < 0) {
         enum whisk_call_kind kind = caller->has_ended ? WHISK_CALL_UNAVAILABLE
-                                    : buf_len(&caller->unsent) > HELD_MAX_BYTES
-                                        ? WHISK_CALL_OVERLOAD
-                                        : WHISK_CALL_REQUEST;
+                                    : is_full(caller) ? WHISK_CALL_OVERLOAD
+                                                      : WHISK_CALL_REQUEST;
 
         *answer = failure(&caller->answer, kind, caller->error);
         return -1;
