@@ -74,8 +74,10 @@ for file in "$@"; do
     case $file in
     *_test.go) continue ;;
     esac
-    grep -qE '^//(go:build|[[:space:]]*\+build)[[:space:]]+ignore' "$file" ||
-        ! grep -qE '^func[[:space:]]+main[[:space:]]*\([[:space:]]*\)' "$file" || own_main=yes
+    if grep -qE '^func[[:space:]]+main[[:space:]]*\([[:space:]]*\)' "$file" &&
+        ! grep -qE '^//(go:build|[[:space:]]*\+build)[[:space:]]+ignore' "$file"; then
+        own_main=yes
+    fi
 done
 if [ -z "$own_main" ]; then
     printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
