@@ -83,8 +83,8 @@ static bool has_read_prefix(struct session *s)
     if (!stdin_pipe_narrow(&s->channel.in))
         return true;
     if (!s->window.only_prefix) {
-        struct iovec piece = window_prefix(&s->window);
-        ssize_t n = stdin_pipe_put(&s->channel.in, piece.iov_base, piece.iov_len);
+        const char *byte = window_prefix(&s->window);
+        ssize_t n = byte != NULL ? stdin_pipe_put(&s->channel.in, byte, 1) : 0;
 
         if (n < 0)
             return true; /* the next write fails, too, and reports it */

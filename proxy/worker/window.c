@@ -166,7 +166,7 @@ static void count_brace(struct window *window)
     }
 }
 
-struct iovec window_prefix(struct window *window)
+const char *window_prefix(struct window *window)
 {
     struct job *job = window->unsent;
 
@@ -175,9 +175,9 @@ struct iovec window_prefix(struct window *window)
     count_brace(window);
     window->only_prefix = true;
     if (window->unsent_written + sizeof("}\n") - 1 == job->len) /* "{}": "{" was written */
-        return (struct iovec){0};
+        return NULL;
     window->n_prefix = window->unsent_written + 1;
-    return (struct iovec){job->line + window->unsent_written, 1};
+    return job->line + window->unsent_written;
 }
 
 void window_end_prefix(struct window *window)

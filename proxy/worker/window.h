@@ -77,9 +77,9 @@ bool window_awaits_answer(const struct window *window);
 /*
  * A prefix is the start of the oldest line, a byte or two. A process that has read it waits for the
  * rest, and cannot begin the job yet: some begin, and even answer, before they have read a line to
- * its end. Returns the byte to write now, if any.
+ * its end. Returns where the one byte is that is to be written now; NULL: there is none.
  */
-struct iovec window_prefix(struct window *window);
+const char *window_prefix(struct window *window);
 /* Call when more of the line than its prefix was written: from then on the job may begin. */
 void window_end_prefix(struct window *window);
 /* Record that the first byte of the next line was written before there was a job for it. That byte
