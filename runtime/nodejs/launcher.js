@@ -52,7 +52,7 @@ const HAS_EXPORT = /(^|[;}])\s*(export\s*[{*]|export\s+(default|async|function|c
 const IS_MODULE = new RegExp("Cannot use import statement outside a module|Unexpected token " +
     "'export'|Cannot use 'import\\.meta' outside a module|await is only valid in async functions " +
     'and the top level bodies of modules');
-const nextTurn = setImmediate; // an action may replace it, to test with a clock of its own
+const nextTurn = setImmediate; // the action may replace it, as fake timers do
 const ENTRIES = ['package.json', 'index.js', 'index.mjs']; // of a folder
 const SCRIPT_PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 

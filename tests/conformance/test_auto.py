@@ -77,8 +77,9 @@ for line in sys.stdin:
 
 
 SLEEP = "await asyncio.sleep(0.3)"
-# An event loop reads its input even while it waits for something else. This one waits until it has read
-# the first byte of the next line. The proxy writes that byte only until it knows where answers come from.
+# An event loop reads its input even while it waits for something else. This one waits until it has
+# read the first byte of the next line. The proxy writes that byte only until it knows where answers
+# come from.
 READ_AHEAD = """while is_first and not lines._buffer: await asyncio.sleep(0.001)
         is_first = False"""
 

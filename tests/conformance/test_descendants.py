@@ -98,7 +98,7 @@ def test_the_proxys_end_leaves_no_process(proxy, folder, ways):
     assert_ends(pid_in(note))  # killed, which a process that gets no processor feels late
 
 
-# Each process starts the next one and waits. The first of them leaves the group, the last one tells its number.
+# Each process starts the next one and waits. The first leaves the group, the last tells its pid.
 GENERATIONS = """
 import os, time
 

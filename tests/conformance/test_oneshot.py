@@ -15,8 +15,8 @@ OPTIONS = ("--runtime", "oneshot")
 STUB_RESULT = {"error": "This is a stub action. Replace it with custom logic."}
 NO_RESULT = "The action did not return a dictionary or array."
 NO_OBJECT = "The action did not receive a dictionary or array as an argument."
-# Arguments: an errno and a command. The command runs under a seccomp filter that answers pidfd_open(),
-# which is call 434, with this errno.
+# Arguments: an errno and a command. The command runs under a seccomp filter that answers
+# pidfd_open(), which is call 434, with this errno.
 REFUSE_PIDFD_OPEN = """
 import ctypes, os, struct, sys
 step = lambda code, yes, no, value: struct.pack("HBBI", code, yes, no, value)
