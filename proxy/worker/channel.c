@@ -433,7 +433,6 @@ void channel_decide(struct channel *channel, bool is_certain)
     const char *text;
     size_t n;
 
-    (void)channel_pull(channel);
     if (!channel->is_undecided || peek_line(&channel->line3, &text, &n) ||
         line_may_be_answer(text, n))
         return;

@@ -305,12 +305,10 @@ static void conclude(struct session *s, bool is_certain)
     enum channel_odd odd;
 
     assert(s->window.n == 1);
+    (void)channel_pull(&s->channel);
+    hear(s); /* an answer on descriptor 3 ends the activation here; a line may become undecided */
     channel_decide(&s->channel, is_certain);
     hear(s);
-    if (channel_is_undecided(&s->channel)) { /* hear() found that line only now: decide again */
-        channel_decide(&s->channel, is_certain);
-        hear(s);
-    }
     odd = channel_oddity(&s->channel);
     if (window_awaits_answer(&s->window) && odd != ODD_NOTHING)
         hear_malformed(s, channel_oddity_text(odd));
