@@ -31,8 +31,8 @@
 /* Whether the process is idle, gets one line at a time, and is about to get one. */
 static bool waits_for_one_line(const struct session *s)
 {
-    return s->window.n == 1 && !s->window.only_prefix && !window_awaits_answer(&s->window) &&
-           pacing_depth(&s->pacing) == 1;
+    return s->window.n == 1 && !window_has_only_prefix(&s->window) &&
+           !window_awaits_answer(&s->window) && pacing_depth(&s->pacing) == 1;
 }
 
 /* Write unsent lines, as many as fit, in one system call. false: the process no longer reads. */
@@ -50,10 +50,6 @@ static bool write_unsent(struct session *s)
         placement_end(&s->placement, s->pid);
     if (n < 0)
         return false;
-    /* While only a prefix of the line is written, its job counts as not begun. That must stay so if
-     * this write fails: the process is dead, and has not begun the job. */
-    if (n > 0)
-        window_end_prefix(&s->window);
     window_wrote(&s->window, (size_t)n);
     return true;
 }
@@ -75,14 +71,14 @@ static bool has_read_prefix(struct session *s)
     assert(!window_awaits_answer(&s->window));
     /* It has answered a line that it has not read to the end, and may answer the rest, too. More
      * than the newline: some programs read that later. A control line may be unread at any time. */
-    if (!s->window.only_prefix && !s->window.sent_brace && !s->takes_control &&
+    if (!window_has_only_prefix(&s->window) && !s->window.sent_brace && !s->takes_control &&
         stdin_pipe_unread(&s->channel.in) > 1) {
         s->spoiled = true;
         return false;
     }
     if (!stdin_pipe_narrow(&s->channel.in))
         return true;
-    if (!s->window.only_prefix) {
+    if (!window_has_only_prefix(&s->window)) {
         const char *byte = window_prefix(&s->window);
         ssize_t n = byte != NULL ? stdin_pipe_put(&s->channel.in, byte, 1) : 0;
 
@@ -98,7 +94,7 @@ static bool has_read_prefix(struct session *s)
  * that means that the process has read the prefix. */
 static bool is_at_input(struct session *s)
 {
-    if (!s->window.only_prefix && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
+    if (!window_has_only_prefix(&s->window) && stdin_probe_look(&s->stdin_probe) == STDIN_PROBE_YES)
         return true;
     return has_read_prefix(s);
 }

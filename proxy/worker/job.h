@@ -78,7 +78,7 @@ struct job {
     uint64_t number;
     char head[REQUEST_ID_HEAD_MAX];
     uint8_t head_len;
-    /* position of this line's end among all bytes written to the process; valid once written */
+    /* position of this line's end among all bytes written to the worker; 0: its end is unwritten */
     uint64_t end_at;
     uint64_t given_at_us; /* loop time at which the job was last given to a worker; 0: never */
     pid_t worker;         /* process id of the worker that last got the job */

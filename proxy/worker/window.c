@@ -15,7 +15,8 @@ static void window_check(const struct window *window)
 {
     assert((window->n == 0) == list_empty(&window->jobs));
     assert(window->n_tombstones <= window->n);
-    assert(window->unsent != NULL || (window->unsent_written == 0 && !window->only_prefix));
+    assert(window->unsent != NULL || window->unsent_written == 0);
+    assert(window->n_prefix == 0 || window->n > 0);
     assert(window->unsent == NULL || window->n > 0);
     assert(!window->sent_brace || window->unsent_written == 0);
 }
@@ -67,6 +68,7 @@ void window_add(struct window *window, struct job *job)
     assert(job->len > 0 && job->line[job->len - 1] == '\n');
     list_add_tail(&window->jobs, &job->node);
     window->n++;
+    job->end_at = 0;
     if (window->numbered)
         give_number(window, job);
     if (window->unsent == NULL)
@@ -118,7 +120,6 @@ struct job *window_take(struct window *window, struct job *job)
     if (window->unsent == job) {
         window->unsent = job_after(window, job);
         window->unsent_written = 0;
-        window->only_prefix = false;
     }
     list_remove(&job->node);
     window->n--;
@@ -147,10 +148,16 @@ void window_drop_tombstones(struct window *window)
     }
 }
 
+bool window_has_only_prefix(const struct window *window)
+{
+    return window->n_prefix > 0 && window->unsent == window_oldest(window) &&
+           window->unsent_written <= window->n_prefix;
+}
+
 bool window_awaits_answer(const struct window *window)
 {
-    return window->n > 0 && !window->only_prefix &&
-           (window->unsent != window_oldest(window) || window->unsent_written > 0);
+    return window->n > 0 &&
+           (window->unsent != window_oldest(window) || window->unsent_written > window->n_prefix);
 }
 
 /* The first byte of every line is "{". If that byte was written before there was a line
@@ -173,16 +180,10 @@ const char *window_prefix(struct window *window)
     assert(job != NULL && job == window_oldest(window) && !window->numbered);
     assert(job->len >= sizeof("{}\n") - 1);
     count_brace(window);
-    window->only_prefix = true;
     if (window->unsent_written + sizeof("}\n") - 1 == job->len) /* "{}": "{" was written */
         return NULL;
     window->n_prefix = window->unsent_written + 1;
     return job->line + window->unsent_written;
-}
-
-void window_end_prefix(struct window *window)
-{
-    window->only_prefix = false;
 }
 
 void window_sent_brace(struct window *window)
@@ -273,11 +274,6 @@ static uint64_t start_of(const struct window *window, const struct job *job)
                                  : job->end_at - written_len(window, job);
 }
 
-static uint64_t end_of(const struct window *window, const struct job *job)
-{
-    return job == window->unsent ? UINT64_MAX : job->end_at;
-}
-
 /* Count the jobs whose lines the process has read in full or, unless in_full, beyond a prefix. Use
  * the position of each line among all bytes written. Adding up the lengths of the lines in the
  * window would be wrong: a job answered before its line was read has left the window. */
@@ -291,7 +287,7 @@ static unsigned n_lines_read(const struct window *window, size_t n_unread, bool 
     list_each(node, &window->jobs) {
         const struct job *job = list_item(node, struct job, node);
 
-        if (in_full ? end_of(window, job) > read_up_to
+        if (in_full ? job == window->unsent || job->end_at > read_up_to
                     : start_of(window, job) + n_prefix >= read_up_to)
             break;
         n_prefix = 0;
@@ -344,7 +340,7 @@ bool window_wrote_last(const struct window *window, const char *bytes, size_t n)
 
 unsigned window_n_read(const struct window *window, size_t n_unread)
 {
-    return window->only_prefix ? 0 : n_lines_read(window, n_unread, false);
+    return n_lines_read(window, n_unread, false);
 }
 
 unsigned window_n_begun(const struct window *window, size_t n_unread)
@@ -357,14 +353,6 @@ unsigned window_n_begun(const struct window *window, size_t n_unread)
     return window->unheard || n_read == 0 ? n_read : 1;
 }
 
-static bool is_unwritten(const struct window *window, const struct job *job)
-{
-    for (const struct job *later = window->unsent; later != NULL; later = job_after(window, later))
-        if (later == job)
-            return later != window->unsent || window->unsent_written == 0;
-    return false;
-}
-
 /* If any byte of the job's line was written, put a tombstone in its place: an entry that absorbs
  * the answer, which may still come. If not, do nothing. */
 static void leave_tombstone(struct window *window, struct job *job)
@@ -372,7 +360,7 @@ static void leave_tombstone(struct window *window, struct job *job)
     struct job *tombstone;
 
     assert(job->outcome == JOB_PENDING);
-    if (is_unwritten(window, job))
+    if (job == window->unsent ? window->unsent_written == 0 : job->end_at == 0)
         return;
     tombstone = xcalloc(1, sizeof(*tombstone));
     tombstone->tombstone = true;

@@ -36,10 +36,7 @@ struct window {
     uint64_t last_number;  /* the last job->number that this process got; 0: none */
     struct job *unsent;    /* the first job whose line is not written in full; NULL: none */
     size_t unsent_written; /* how many bytes of the line of `unsent` are written */
-    /* of the line of `unsent` only a prefix is written (window_prefix()): the job cannot have
-     * begun */
-    bool only_prefix;
-    size_t n_prefix;     /* bytes of the oldest job's line that were written as a prefix; 0: none */
+    size_t n_prefix;     /* length of the oldest line's prefix (window_prefix()); 0: it has none */
     bool sent_brace;     /* the "{" of the next line was written before there was a job for it */
     uint64_t n_written;  /* all bytes written so far, also to earlier processes */
     uint64_t soonest_ms; /* no deadline is sooner than this; exact after window_late() */
@@ -71,6 +68,8 @@ static inline bool window_is_deserted(const struct window *window)
 /* Free the tombstones. Call when the process is dead. */
 void window_drop_tombstones(struct window *window);
 
+/* Whether the oldest line has a prefix, and no more of that line was written. */
+bool window_has_only_prefix(const struct window *window);
 /* Whether a line is written at least in part, more than a prefix, so that an answer may come. */
 bool window_awaits_answer(const struct window *window);
 
@@ -80,8 +79,6 @@ bool window_awaits_answer(const struct window *window);
  * its end. Returns where the one byte is that is to be written now; NULL: there is none.
  */
 const char *window_prefix(struct window *window);
-/* Call when more of the line than its prefix was written: from then on the job may begin. */
-void window_end_prefix(struct window *window);
 /* Record that the first byte of the next line was written before there was a job for it. That byte
  * is the same in all lines. */
 void window_sent_brace(struct window *window);

@@ -221,7 +221,7 @@ static void hash_job(const struct job *job, const struct window *window)
     hash_moment_ms(job->deadline_at_ms);
     hash_add(job->len);
     if (window != NULL)
-        hash_add(window->n_written - job->end_at);
+        hash_add(job->end_at > 0 ? window->n_written - job->end_at + 1 : 0);
 }
 
 static void hash_window(const struct window *window)
@@ -231,7 +231,7 @@ static void hash_window(const struct window *window)
         hash_job(list_item(node, struct job, node), window);
     hash_add(window->unsent != NULL ? window->unsent->number * 100 + id_of(window->unsent) : 0);
     hash_add(window->unsent_written);
-    hash_bits(window->only_prefix | window->numbered << 1 | window->unheard << 2);
+    hash_bits(window->numbered | window->unheard << 1);
     hash_add(window->sent_brace);
     hash_add(window->n_prefix);
     hash_add(window->last_number);

@@ -8,7 +8,7 @@
 
 static bool has_only_prefix(void *subject)
 {
-    return ((struct fixture *)subject)->worker.session.window.only_prefix;
+    return window_has_only_prefix(&((struct fixture *)subject)->worker.session.window);
 }
 
 static void a_second_answer_at_once_is_dropped(void **state)
