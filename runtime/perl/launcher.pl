@@ -302,7 +302,7 @@ sub encode {
     my $text = $json->encode($_[0]);
     die "the result holds a character that JSON cannot tell\n" if $text =~ /\xed[\xa0-\xbf]|\xf4[\x90-\xbf]|[\xf5-\xff]/;
     die "the result holds a number that JSON cannot tell\n"
-        if $text =~ /[:,\[]-?(?:nan|inf)/i && !eval { $json->decode($text); 1 };
+        if $text =~ /(?:\A|[:,\[])-?(?:nan|inf)/i && !eval { $json->decode($text); 1 };
     return $text;
 }
 

@@ -239,7 +239,7 @@ part() {
     fi
     LAUNCHER_PARTS=+
     [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]] || return 1
-    printf '+%s\n' "$text" >&61
+    printf '+%s\n' "${text:- }" >&61 # a bare + would end the answer
     launcher_look_ahead
     [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]]
 }

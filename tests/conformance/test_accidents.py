@@ -27,6 +27,7 @@ sub main {
     if ($op eq 'redo') { redo }
     if ($op eq 'untold') { die bless {}, 'Untold' }
     if ($op eq 'number') { return { x => 9**9**9, text => ':nan' } }
+    if ($op eq 'part') { part(9**9**9) }
     if ($op eq 'code') { return { x => sub { 1 } } }
     if ($op eq 'separators') { $, = '-'; $\ = 'END'; $/ = undef; die "oops\n" }
     if ($op eq 'closes') { POSIX::close($_) for 3 .. 9; open(my $file, '<', '/dev/null') }
@@ -103,6 +104,7 @@ ACCIDENTS = {
         "next": LEFT, "last": LEFT, "redo": LEFT,
         "untold": {"error": "an exception that cannot be told as text: Untold"},
         "number": {"error": "the result holds a number that JSON cannot tell"},
+        "part": {"error": "the result holds a number that JSON cannot tell"},
         "code": None, "separators": {"error": "oops"}, "closes": ECHO}),
     "php": (PHP, 502, {
         "buffer": ECHO, "callback": ECHO, "bytes": {"error": "\ufffd bad"}, "limit": ECHO,

@@ -143,6 +143,18 @@ def test_a_script_with_a_main_is_loaded_whatever_its_first_line_is(proxy):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
+def test_an_empty_part_fails_its_own_activation_only(proxy):
+    """It must not look like the end of the answer, for then the answer would go to the next caller."""
+    one = proxy(*SHELL)
+    one.started('main() { part "$(arg part 1)"; answer "$1"; }\n')
+    for value in ({"n": 1}, {"n": 2, "part": ""}, {"n": 3}):
+        answer = one.run(value)
+        if "part" in value:
+            assert answer.status == 502 and "a part that is no JSON document" in answer.json["error"]
+        else:
+            assert answer.json == value
+
+
 def test_arg_sets_a_variable_without_a_subshell(proxy):
     """`arg -v VARIABLE NAME [DEFAULT]`, with the words of printf; the old form prints."""
     one = proxy("--runtime", "shell")
