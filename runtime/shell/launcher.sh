@@ -220,10 +220,12 @@ launcher_variable() {
 # ---- for the function ----
 
 # answer JSON: set the activation's answer. The last call counts; without one the answer is {}.
-# Newlines become blanks: in valid JSON they are never inside a string.
+# Newlines become blanks: in valid JSON they are never inside a string. A blank in front keeps + and
+# !, which no JSON begins with, from being read as marks of the line protocol.
 answer() {
     { local - && set +kx; } 2>/dev/null
     LAUNCHER_ANSWER=${1//[$'\n\r']/ } LAUNCHER_ANSWERED=yes
+    [[ $LAUNCHER_ANSWER != [+!]* ]] || LAUNCHER_ANSWER=" $LAUNCHER_ANSWER"
 }
 
 # part JSON: send a part of the answer at once. In a shell, where there is no proxy, the parts

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import samples
-from whisk import REPO, WAIT_S
+from whisk import REPO, WAIT_S, assert_error
 
 SHELL = ("--runtime", "shell")
 LAUNCHER = REPO / "runtime/shell/launcher.sh"
@@ -143,16 +143,16 @@ def test_a_script_with_a_main_is_loaded_whatever_its_first_line_is(proxy):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
-def test_an_empty_part_fails_its_own_activation_only(proxy):
-    """It must not look like the end of the answer, for then the answer would go to the next caller."""
+@pytest.mark.parametrize("body, error", [
+    ("part ''; answer \"$1\"", ": it wrote a part that is no JSON document."),
+    ("answer +", "."), ("answer +5", "."), ("answer '!{\"a\":1}'", ".")])
+def test_text_that_is_no_json_is_no_mark_of_the_line_protocol(proxy, body, error):
+    """A bare + ends an answer, + begins a part, and ! marks a failure: the next caller would get the real answer."""
     one = proxy(*SHELL)
-    one.started('main() { part "$(arg part 1)"; answer "$1"; }\n')
-    for value in ({"n": 1}, {"n": 2, "part": ""}, {"n": 3}):
-        answer = one.run(value)
-        if "part" in value:
-            assert answer.status == 502 and "a part that is no JSON document" in answer.json["error"]
-        else:
-            assert answer.json == value
+    one.started('main() { if [[ $(arg n) == 2 ]]; then %s; else answer "$1"; fi; }\n' % body)
+    assert one.run({"n": 1}).json == {"n": 1}
+    assert_error(one.run({"n": 2}), 502, "The action did not return a dictionary or array" + error)
+    assert one.run({"n": 3}).json == {"n": 3}
 
 
 def test_arg_sets_a_variable_without_a_subshell(proxy):
