@@ -290,7 +290,11 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
 
 static const char *why_ended(const struct whisk_caller *caller)
 {
-    return caller->why[0] != '\0' ? caller->why : "the subprocess has ended";
+    if (caller->why[0] != '\0')
+        return caller->why;
+    return caller->is_ready
+               ? "the subprocess has ended"
+               : "the subprocess has ended before the action was loaded; its stderr may say why";
 }
 
 /* Write an answer that whisk_call makes itself. Its text is in `out`. */
@@ -308,9 +312,8 @@ static struct whisk_answer failure(struct buf *out, enum whisk_call_kind kind, c
 static void give_up(struct whisk_caller *caller)
 {
     auto_buf struct buf text = {0};
-    struct whisk_answer what =
-        failure(&text, caller->why[0] != '\0' ? WHISK_CALL_UNAVAILABLE : WHISK_CALL_DIED,
-                why_ended(caller));
+    struct whisk_answer what = failure(
+        &text, caller->is_ready ? WHISK_CALL_DIED : WHISK_CALL_UNAVAILABLE, why_ended(caller));
 
     while (caller->first != NULL)
         answer(caller, &caller->first, &what);

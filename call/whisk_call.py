@@ -43,9 +43,11 @@ class Caller:
     """An open action."""
 
     def __init__(self, action, settings=(), program="whiskloop", docker="docker"):
+        self._process = None  # if it cannot be started
+        if isinstance(settings, str):
+            raise TypeError("settings: want a list of words, such as ['--workers', '2']")
         pipe = ["pipe", "--parts", "--announce", *map(str, settings)]
         action = str(action)
-        self._process = None  # if it cannot be started
         if action.startswith("image:"):
             words = [docker, "run", "-i", "--rm", action[len("image:"):], *pipe]
         elif action.startswith("-"):
@@ -91,7 +93,7 @@ class Caller:
             if left < 0:
                 raise Error("the action is not ready in time", "late")
             if not self.step(left * 1000):
-                raise Error(self._why or "the subprocess has ended", "unavailable")
+                raise Error(self._why_ended(), "unavailable")
 
     def run(self, argument=None, ms=0):
         """One call, start to end: the result, or Error. Parts are dropped."""
@@ -107,7 +109,7 @@ class Caller:
         """Start a call. answered(answer, is_part) follows for each part and once for the result or
         an Error, from step() or a method that waits."""
         if self._out is None:
-            raise Error(self._why or "the subprocess has ended", "unavailable")
+            raise Error(self._why_ended(), "unavailable")
         if len(self._unsent) > HELD_MAX_BYTES:
             raise Error("64 MiB of calls have not been sent: let step() work first", "overload")
         body = {} if not ms else {"deadline": int(time.time() * 1000) + ms}
@@ -144,8 +146,8 @@ class Caller:
                 self._take(self._lines.popleft())
             while self._out is None and self._calls:
                 self._answer(next(iter(self._calls)), {
-                    "error": self._why or "the subprocess has ended",
-                    "kind": "unavailable" if self._why else "died"})
+                    "error": self._why_ended(),
+                    "kind": "died" if self._is_ready else "unavailable"})
         finally:
             if self._process is not None:  # a callback may close
                 self._write()
@@ -171,6 +173,13 @@ class Caller:
         self._loop.close()
         self._calls.clear()
         self._process = self._out = None
+
+    def _why_ended(self):
+        if self._why:
+            return self._why
+        if self._is_ready:
+            return "the subprocess has ended"
+        return "the subprocess has ended before the action was loaded; its stderr may say why"
 
     def _write(self):
         try:

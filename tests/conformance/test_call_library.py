@@ -29,6 +29,7 @@ def parts(args):
 def other(args): return {"other": args}
 """
 READY_MS = int(WAIT_S * 1000)
+ENDED_EARLY = "the subprocess has ended before the action was loaded; its stderr may say why"
 
 
 @pytest.fixture
@@ -112,6 +113,22 @@ def test_a_call_of_an_action_that_is_not_there_was_never_begun(opened, folder):
     failed = fails(opened(action=folder / "nothere.py"), {})
     assert failed.kind == "unavailable"
     assert str(failed) == f'pipe: cannot read "{folder}/nothere.py": No such file or directory'
+
+
+def test_a_subprocess_that_ends_before_the_action_is_loaded_has_begun_nothing(opened):
+    """The command line is wrong, or docker cannot run the image. The reason is on stderr."""
+    failed = fails(opened("--nonsense"), {})
+    assert (failed.kind, str(failed)) == ("unavailable", ENDED_EARLY)
+    one = opened("--nonsense")
+    with pytest.raises(whisk_call.Error) as caught:
+        one.ready(READY_MS)
+    assert (caught.value.kind, str(caught.value)) == ("unavailable", ENDED_EARLY)
+    assert str(fails(one, {})) == ENDED_EARLY
+
+
+def test_settings_are_a_list_of_words():
+    with pytest.raises(TypeError, match="want a list"):
+        whisk_call.open("hello.py", "--workers 2")
 
 
 def test_the_subprocess_is_killed(opened):
@@ -302,6 +319,10 @@ def test_the_same_in_c(folder):
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     why = r'pipe: cannot read \"nothere.py\": No such file or directory'
     assert done.stdout.splitlines()[1:] == [f'8 {{"error":"{why}","kind":"unavailable"}}'] * 2
+    done = subprocess.run([program, "code.py", "/bin/false"], cwd=folder, env=env, timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        f"not ready: {ENDED_EARLY}", *[f'8 {{"error":"{ENDED_EARLY}","kind":"unavailable"}}'] * 2]
 
 
 C_TOO_LONG = r"""
