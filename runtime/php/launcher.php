@@ -108,9 +108,12 @@ final class Launcher
     private static function isCancelled(): bool
     {
         while (count(self::$ahead) < AHEAD_MAX) {
+            // What PHP has read already. fread() of more than that would wait for the rest.
+            $n = stream_get_meta_data(self::$lines)['unread_bytes'];
             $ready = [self::$lines];
             $none = null;
-            if (!stream_select($ready, $none, $none, 0) || ($piece = fread(self::$lines, READ_BYTES)) == '') {
+            if (($n === 0 && !stream_select($ready, $none, $none, 0))
+                || ($piece = fread(self::$lines, $n ?: READ_BYTES)) == '') {
                 break;
             }
             $pieces = explode("\n", self::$unfinished . $piece);

@@ -326,12 +326,12 @@ def case_missing(start, row, folder):
 # ---- running them ----
 
 
-def in_shell(row, folder, code, lines):
-    """The manifest's command for an action, as somebody would call it in a shell."""
+def launcher_command(row, folder, code):
+    """The manifest's command for an action with this code, built if need be, and its environment."""
     manifest = json.loads((RUNTIMES / row.name / "runtime.json").read_text())
     action = folder / "filter"
     action.mkdir()
-    (action / manifest["source"]).write_text(row.codes[code])
+    (action / manifest["source"]).write_text(code)
     values = {"{runtime}": str(RUNTIMES / row.name), "{action}": str(action), "{main}": "main",
               "{entry}": manifest["source"], "{libexec}": str(LIBEXEC)}
 
@@ -344,9 +344,14 @@ def in_shell(row, folder, code, lines):
         built.mkdir()
         subprocess.run([*command("compile"), "main", action, built], timeout=WAIT_S, check=True)
         values["{action}"] = str(built)
-    return subprocess.run(command("launch"), input=lines, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", **row.env},
-                          timeout=WAIT_S, check=False)
+    return command("launch"), {"PATH": "/usr/bin:/bin", **row.env}
+
+
+def in_shell(row, folder, code, lines):
+    """The manifest's command for an action, as somebody would call it in a shell."""
+    command, env = launcher_command(row, folder, row.codes[code])
+    return subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=env, timeout=WAIT_S, check=False)
 
 
 # Cases that one action serves one after the other: to compile and start it is most of what a case costs. Named by the

@@ -4,14 +4,17 @@ The action of each language sends {"i": 0} to {"i": n - 1}. Then it ends the pro
 fails with the text "boom" if `boom` is, returns nothing if `list` is, and else returns {"total": n}.
 """
 
+import itertools
 import json
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 
 from languages import language
+from test_languages import launcher_command
 from watch import ends
 from whisk import PROGRAM, WAIT_S, wait_until
 from wire import request_bytes
@@ -348,6 +351,29 @@ def test_a_client_that_leaves_ends_the_function(started, folder):
     wait_until(lambda: ends(f"{folder}/admin").get("cancelled") == 2, "both to be cancelled")
     assert one.run({"n": 2}).json == {"total": 2}
     assert "closed" in one.logs()[0].decode()
+
+
+@pytest.mark.parametrize("name", sorted(set(CODES) - set(NO_CONTROL)))
+def test_a_cancellation_may_come_in_one_read_with_its_line(name, folder):
+    """A client that leaves at once: no launcher may wait for more input before it ends the function."""
+    command, env = launcher_command(language(name), folder, CODES[name])
+    command = ["sh", "-c", 'exec "$@" 3>&1', "-", *command]  # answers on 1 or 3, the log on the other
+    env["__OW_WAIT_FOR_ACK"] = "1"
+    lines = json.dumps({"value": {"n": ENDLESS}}) + "\ncancel %d\n"
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as launcher:
+        timer = threading.Timer(WAIT_S, launcher.kill)
+        timer.start()
+        ready = json.loads(launcher.stdout.readline())
+        assert ready["control"] and "concurrent" not in ready
+        for n in (1, 2):
+            launcher.stdin.write(lines % n)
+            launcher.stdin.flush()
+            said = itertools.dropwhile(lambda line: line.startswith(("+{", "closed")), launcher.stdout)
+            assert next(said, None) is not None, "it waited"
+        launcher.stdin.close()
+        assert launcher.wait() == 0
+        timer.cancel()
 
 
 @pytest.mark.parametrize("name", sorted(CODES))
