@@ -309,19 +309,15 @@ launcher_quote() {
 LAUNCHER_NUMBER=0      # of the current line, not counting control lines
 LAUNCHER_CANCELLED=()  # numbers of lines that nobody waits for
 LAUNCHER_AHEAD=()      # lines that were read while a function ran
-LAUNCHER_UNFINISHED='' # the start of the line after them
 
-# Read the available input without waiting. Not in a subshell, where the lines would be lost.
+# Read the lines that have come, at least in part. Not in a subshell, where they would be lost. Wait
+# for the rest of a line: a "read" with a time limit can take the newline and say that none came.
 launcher_look_ahead() {
     local line
 
     [[ $BASHPID == "$$" ]] || return 0
     while ((${#LAUNCHER_AHEAD[@]} < 256)) && read -r -t 0 -u 60; do
-        if ! IFS= read -r -t 0.001 -u 60 line; then # the end of input, or an incomplete line
-            LAUNCHER_UNFINISHED+=$line
-            return 0
-        fi
-        line=$LAUNCHER_UNFINISHED$line LAUNCHER_UNFINISHED=''
+        IFS= read -r -u 60 line || [[ -n $line ]] || return 0
         launcher_control "$line" || LAUNCHER_AHEAD+=("$line")
     done
 }
@@ -345,11 +341,7 @@ launcher_next() {
         LAUNCHER_AHEAD=("${LAUNCHER_AHEAD[@]:1}")
         return 0
     fi
-    for (( ; ; )); do
-        IFS= read -r -u 60 LAUNCHER_LINE || ended=yes
-        if [[ -n $LAUNCHER_UNFINISHED ]]; then
-            LAUNCHER_LINE=$LAUNCHER_UNFINISHED$LAUNCHER_LINE LAUNCHER_UNFINISHED=''
-        fi
+    while IFS= read -r -u 60 LAUNCHER_LINE || ended=yes; do
         launcher_control "$LAUNCHER_LINE" || break
     done
     [[ -z $ended || -n $LAUNCHER_LINE ]]

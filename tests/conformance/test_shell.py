@@ -155,6 +155,17 @@ def test_text_that_is_no_json_is_no_mark_of_the_line_protocol(proxy, body, error
     assert one.run({"n": 3}).json == {"n": 3}
 
 
+def test_lines_that_come_while_parts_are_sent_stay_whole(folder):
+    """`read -t` may take a newline and say that none came in time: no line may be lost in another one."""
+    (folder / "a.sh").write_text('main() { local n; arg -v n n; part 0; answer "{\\"n\\":$n}"; }\n')
+    lines = "".join(json.dumps({"value": {"n": n, "pad": "x" * (600 + n % 800)}}) + "\n" for n in range(600))
+    done = subprocess.run(["sh", "-c", 'exec bash "$@" 3>&2', "-", LAUNCHER, folder / "a.sh"], input=lines.encode(),
+                          stdout=subprocess.PIPE, check=True, timeout=WAIT_S,
+                          env={"PATH": "/usr/bin:/bin", "__OW_WAIT_FOR_ACK": "1"})
+    said = done.stdout.decode().splitlines()[1:]
+    assert said == [line for n in range(600) for line in ("+0", json.dumps({"n": n}, separators=(",", ":")))]
+
+
 def test_arg_sets_a_variable_without_a_subshell(proxy):
     """`arg -v VARIABLE NAME [DEFAULT]`, with the words of printf; the old form prints."""
     one = proxy("--runtime", "shell")
