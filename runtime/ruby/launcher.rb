@@ -273,8 +273,11 @@ module Whiskloop
   def take_parts(enumerator)
     list = []
     n_kept = 0
+    is_over = false
     result = catch(LEFT) do
       enumerator.each do |*values|
+        raise 'the activation is over' if is_over # a thread that runs on: the next caller would get this
+
         part = to_json_line(values.size > 1 ? values : values[0])
         if @sends_parts
           flush_logs
@@ -292,6 +295,8 @@ module Whiskloop
     return to_json_line(result) if result.is_a?(Hash)
 
     @sends_parts ? '+' : "[#{list.join(',')}]"
+  ensure
+    is_over = true
   end
 
   def finish(result)

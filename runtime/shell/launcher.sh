@@ -230,7 +230,8 @@ answer() {
 
 # part JSON: send a part of the answer at once. In a shell, where there is no proxy, the parts
 # become the answer, as a list, if there is no other answer. It fails once the client has left, and
-# the part is then dropped. A subshell cannot see that the client has left.
+# in a subshell that runs on after the answer; the part is then dropped. A subshell cannot see that
+# the client has left.
 part() {
     { local - && set +kx; } 2>/dev/null
     local text=${1//[$'\n\r']/ }
@@ -240,6 +241,7 @@ part() {
         return
     fi
     LAUNCHER_PARTS=+
+    launcher_is_in_turn || return
     [[ -z ${LAUNCHER_CANCELLED[LAUNCHER_NUMBER]-} ]] || return 1
     printf '+%s\n' "${text:- }" >&61 # a bare + would end the answer
     launcher_look_ahead
@@ -320,6 +322,29 @@ launcher_look_ahead() {
         IFS= read -r -u 60 line || [[ -n $line ]] || return 0
         launcher_control "$line" || LAUNCHER_AHEAD+=("$line")
     done
+}
+
+# A subshell gets a copy of our variables, but shares the position in files that are open. So the
+# position in our own file tells it whether its activation still runs.
+LAUNCHER_TURN=0      # bytes of descriptor 62 that are read
+LAUNCHER_TURNS=4096  # then the file is opened anew
+
+launcher_end_turn() {
+    [[ -n $LAUNCHER_SENDS ]] || return 0
+    LC_ALL=C IFS= read -r -N 1 -u 62 REPLY
+    LAUNCHER_TURN=$((LAUNCHER_TURN + 1))
+    if ((LAUNCHER_TURN == LAUNCHER_TURNS)); then
+        exec 62<"$LAUNCHER_SELF"
+        LAUNCHER_TURN=0
+    fi
+}
+
+launcher_is_in_turn() {
+    local position=''
+
+    [[ $BASHPID != "$$" ]] || return 0
+    { IFS=$' \t' read -r _ position </proc/self/fdinfo/62; } 2>/dev/null
+    [[ ${position:-$LAUNCHER_TURN} == "$LAUNCHER_TURN" ]] # empty: there is no /proc
 }
 
 # Whether a line is a control line, not a request. Remembers what it cancels.
@@ -450,6 +475,7 @@ launcher_activate() {
         "$LAUNCHER_FUNCTION" "$LAUNCHER_VALUE" 60<&- 61>&- || { LAUNCHER_STATUS=$?; } 2>/dev/null
     fi
     { launcher_put_options_away; } 2>/dev/null
+    launcher_end_turn
     [[ -z $LAUNCHER_ERREXIT ]] || LAUNCHER_OPTIONS=$LAUNCHER_ERREXIT # our trap has turned "-e" off
     if ((LAUNCHER_STATUS != 0)); then
         LAUNCHER_ANSWER=$(launcher_quote "${LAUNCHER_FAILURE:-$LAUNCHER_FUNCTION returned $LAUNCHER_STATUS}")
@@ -487,6 +513,8 @@ if (($# < 1 || $# > 2)); then
         '    printf '\''{"value":{"name":"Mike"}}\n'\'' | launcher.sh hello.sh' >&2
     exit 2
 fi
+LAUNCHER_SELF=${BASH_SOURCE[0]}
+[[ $LAUNCHER_SELF == /* ]] || LAUNCHER_SELF=$PWD/$LAUNCHER_SELF
 LAUNCHER_FILE=$1 LAUNCHER_MAIN=${2:-main}
 if [[ ! -f $LAUNCHER_FILE ]]; then
     printf 'Cannot start action: no such file: %s\n' "$LAUNCHER_FILE" >&2
@@ -526,6 +554,7 @@ launcher_defined() {
 }
 
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
+[[ -z $LAUNCHER_SENDS ]] || exec 62<"$LAUNCHER_SELF"
 exec 60<&0 61>&1 0</dev/null
 if { : >&3; } 2>/dev/null; then
     exec 1>&3 3>&-

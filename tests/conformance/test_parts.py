@@ -376,6 +376,56 @@ def test_a_cancellation_may_come_in_one_read_with_its_line(name, folder):
         timer.cancel()
 
 
+LATE = {  # leaves something behind that sends a part once the gate `late` is open
+    "ruby": """
+def main(args)
+  Enumerator.new do |out|
+    if args['late']
+      Thread.new { File.read(args['late']); out << 'late' rescue File.write(args['told'], $!.message) }
+    else
+      out << 'mine'
+      File.read(args['gate'])
+    end
+    { n: args['n'] }
+  end
+end
+""",
+    "shell": r"""
+main() {
+    local late told gate
+    arg -v late late; arg -v told told; arg -v gate gate
+    if [[ -n $late ]]; then
+        (read -r <"$late"; part '"late"'; echo $? >"$told") &
+    else
+        echo | { part '"mine"'; } # a subshell, too, but one of this activation
+        read -r <"$gate"
+    fi
+    answer '{"n":'$(arg n)'}'
+}
+""",
+}
+
+
+@pytest.mark.parametrize("name", sorted(LATE))
+def test_a_part_after_the_answer_is_nobodys(name, folder, proxy):
+    """What a function leaves running may not send parts to the next caller."""
+    row = language(name)
+    late, told, gate = folder / "late", folder / "told", folder / "gate"
+    one = proxy(*row.options, "--workers=1", env=row.env)
+    one.started(LATE[name])
+    os.mkfifo(late)
+    os.mkfifo(gate)
+    assert stream(one, {"n": 1, "late": str(late), "told": str(told)}, LINES) == \
+        (200, as_lines({"result": {"n": 1}}))
+    with one.connect() as connection:
+        reply = Reply(connection, "/run", {"n": 2, "gate": str(gate)}, LINES)
+        assert reply.head()[0] == 200 and reply.chunk() == as_lines({"part": "mine"})
+        late.write_text("open\n")
+        wait_until(told.exists, "the late part to be refused")
+        gate.write_text("open\n")
+        assert reply.rest() == as_lines({"result": {"n": 2}})
+
+
 @pytest.mark.parametrize("name", sorted(CODES))
 def test_pipe_and_invoke(name, folder):
     row = language(name)
