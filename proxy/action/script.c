@@ -11,6 +11,7 @@
 #define MAIN           "{main}"
 #define LOOK_MAX_BYTES (1u << 20) /* look for the main function in at most this much of a text */
 #define MAIN_MAX_BYTES 256        /* longest name of a main function that is looked for */
+#define PLUS_MAX       16         /* most + in a pattern */
 
 /* Replace {main} in a pattern by the main function's name, escaped for regcomp(). Caller frees. */
 static char *with_main(const char *pattern, const char *main)
@@ -37,11 +38,25 @@ static bool compile(regex_t *regex, const char *pattern, const char *main)
     return regcomp(regex, text, REG_EXTENDED | REG_NEWLINE | REG_NOSUB) == 0;
 }
 
+/* regcomp() copies what is repeated by + or {n,m}. If these are nested, that takes exponential
+ * memory. */
+static bool is_small(const char *pattern)
+{
+    unsigned n = 0;
+
+    for (const char *c = pattern; *c != '\0'; c++) {
+        if (*c == '{' && (c[1] == ',' || isdigit((unsigned char)c[1]) != 0))
+            return false;
+        n += *c == '+';
+    }
+    return n <= PLUS_MAX;
+}
+
 bool script_pattern_is_good(const char *pattern)
 {
     regex_t regex;
 
-    if (!compile(&regex, pattern, "main"))
+    if (!is_small(pattern) || !compile(&regex, pattern, "main"))
         return false;
     regfree(&regex);
     return true;

@@ -23,5 +23,6 @@ enum script_pattern {
  * main: the main function's name. */
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
 
-/* Whether a pattern of a manifest is a valid regular expression. */
+/* Whether a pattern of a manifest is a valid regular expression that takes little memory: with few +
+ * and no {n,m}. */
 bool script_pattern_is_good(const char *pattern);

@@ -54,7 +54,8 @@ int ready_read(struct ready *ready, const char *text, size_t n, struct err *err)
         if (top.kind == JSON_OBJECT && json_member(top, "error", &value) &&
             value.kind == JSON_STRING && value.n > 2 && value.n < sizeof(why)) {
             why[json_unescape(value, why)] = '\0';
-            return err_set(err, ERR_CODE, 0, "%s", why);
+            if (why[0] != '\0') /* it may begin with a NUL */
+                return err_set(err, ERR_CODE, 0, "%s", why);
         }
         return err_set(err, ERR_ACTION, 0, BROKEN);
     }

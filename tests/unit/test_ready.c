@@ -56,6 +56,7 @@ static void any_other_line_is_a_refusal_with_its_reason(void **state)
         {"{\"ok\":false,\"error\":\"no \\\"main\\\"\"}", ERR_CODE, "no \"main\""},
         {"{\"error\":\"why\"}", ERR_CODE, "why"},
         {"{\"error\":\"\"}", ERR_ACTION, "The action did not initialize properly."},
+        {"{\"error\":\"\\u0000why\"}", ERR_ACTION, "The action did not initialize properly."},
     };
 
     (void)state;

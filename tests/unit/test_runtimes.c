@@ -136,6 +136,13 @@ static void wrong_manifests_are_refused_with_file_and_field(void **state)
         {"{\"name\":\"x\"," REST ",\"programs\":1}", "field \"programs\": want true or false"},
         {"{\"name\":\"x\"," REST ",\"only_named\":\"no\"}", "field \"only_named\""},
         {"{\"name\":\"x\"," REST ",\"wants_object\":[]}", "field \"wants_object\""},
+        {"{\"name\":\"x\"," REST ",\"script\":[\"a\",\"b\"]}", "field \"script\": want three"},
+        {"{\"name\":\"x\"," REST ",\"script\":[\"a\",\"b\",\"(\"]}",
+         "field \"script\": want three"},
+        {"{\"name\":\"x\"," REST ",\"script\":[\"a\",\"b\",\"c{9}\"]}",
+         "at most 16 + and no {n,m}"},
+        {"{\"name\":\"x\"," REST ",\"script\":[\"a\",\"b\",\"c++++++++++++++++++++++++++++++\"]}",
+         "at most 16 + and no {n,m}"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
