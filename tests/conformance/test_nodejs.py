@@ -38,6 +38,13 @@ def failed_init(proxy, code, **init):
     return "".join(one.check_streams(1)).lower()
 
 
+def test_a_function_may_ask_for_garbage_collection(started):
+    """Apache's images start node with --expose-gc, and OpenWhisk's memoryWithGC.js relies on that."""
+    one = started("function main() { global.gc(); return { collected: typeof gc }; }\n")
+    for _ in range(2):
+        assert one.run({}).json == {"collected": "function"}
+
+
 def test_TN1_bad_code(proxy):
     """T-N1: the log says error and syntax, and where."""
     log = failed_init(proxy, "function main(args) {\n    10 PRINT\n}\n")
