@@ -8,6 +8,7 @@
 # value.
 
 require 'json'
+autoload :Logger, 'logger' # Apache's launcher loads both
 
 # The action may bring its own versions of these gems, as Bundler does. RubyGems refuses that once one is in use.
 %w[json ostruct].each { |name| Gem.loaded_specs.delete(name) } if defined?(Gem)

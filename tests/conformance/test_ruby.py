@@ -28,6 +28,13 @@ def test_what_a_file_does_only_as_a_program_of_its_own_is_not_done(started):
     assert one.check_streams(1) == ("", "")
 
 
+@pytest.mark.parametrize("call", ["Logger.new($stdout, progname: 'x').info('told')", "puts JSON.generate(['told'])"])
+def test_what_apaches_launcher_loads_needs_no_require(started, call):
+    one = started(f"def main(args)\n  {call}\n  {{ ok: true }}\nend\n")
+    assert one.run({}).json == {"ok": True}
+    assert "told" in one.check_streams(1)[0]
+
+
 CLASSES = """module Shop
   def self.price(args) = { price: args['n'] }
   class Cart
