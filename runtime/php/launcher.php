@@ -327,7 +327,8 @@ final class Launcher
                 set_time_limit(self::$timeLimit); // so that an activation's use of time does not count for the next one
             }
             self::show($request);
-            $result = $function($request['value'] ?? []);
+            $argument = $request['value'] ?? []; // a variable: the function may take it by reference
+            $result = $function($argument);
             if (is_object($result) && method_exists($result, 'getArrayCopy')) {
                 $result = (object)$result->getArrayCopy(); // as Apache's runtime does
             }

@@ -41,6 +41,14 @@ def test_a_main_of_other_parameters_is_told_without_our_call_of_it(started, para
     assert text in log and "launcher.php" not in log
 
 
+def test_main_may_take_its_argument_by_reference(started):
+    """Apache's runner.php passes a variable."""
+    one = started("function main(array &$args) { $args['seen'] = true; return $args; }\n")
+    for n in (1, 2):
+        assert one.run({"n": n}).json == {"n": n, "seen": True}
+    assert one.check_streams(2) == ("", "")
+
+
 @pytest.mark.parametrize("result", [
     "new ArrayObject(['a' => 1])", "new Copied(['a' => 1])", "(object)['a' => 1]", "new Shown()"])
 def test_an_object_may_be_the_result(started, result):
