@@ -36,7 +36,7 @@ static_assert(SPAWN_FD_MIN >= N_ENDS, "dup2() would overwrite an end that is sti
  * set, and both ends are -1. */
 static int high_pair(int ends[2], bool sockets, int pipe_bytes)
 {
-    static bool is_told; /* the warning below was logged: once for all pipes is enough */
+    static bool is_told; /* the failure below was logged: once for all pipes is enough */
     int low[2];
 
     assert(pipe_bytes >= 0);
@@ -53,10 +53,12 @@ static int high_pair(int ends[2], bool sockets, int pipe_bytes)
         fd_close(&ends[1]);
         return -1;
     }
-    /* Fails when the user's share of pipe memory is used up. A small pipe works, but is slower. */
+    /* Fails when the user's share of pipe memory is used up, which all containers of that user on
+     * this machine have together. A small pipe works, but is slower. No warning: by default it
+     * would be in the action's log. */
     if (pipe_bytes > 0 && !sockets && fcntl(ends[0], F_SETPIPE_SZ, pipe_bytes) < 0 && !is_told) {
         is_told = true;
-        log_warn("spawn.pipes", log_text("failed", strerror(errno)),
+        log_info("spawn.pipes", log_text("failed", strerror(errno)),
                  log_int("wanted_bytes", pipe_bytes),
                  log_text("see", "/proc/sys/fs/pipe-user-pages-soft"));
     }

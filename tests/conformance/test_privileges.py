@@ -7,6 +7,7 @@ import pathlib
 import random
 import shutil
 import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -319,6 +320,28 @@ def test_proxy_of_another_user_sees_its_workers(proxy, folder):
         ' "$@"', "sh"))
     one.started(SHELL)
     assert one.run({}).json == {"uid": 54321, "gid": 54321}
+
+
+def test_many_containers_of_one_user(proxy, folder):
+    """All containers of a user share the kernel's bound on pipes: past it, logs are the action's."""
+    take_all = """
+import fcntl, os, sys
+try:
+    for _ in range(200):
+        end = os.pipe()[1]
+        os.set_inheritable(end, True)
+        fcntl.fcntl(end, 1031, 1 << 20)  # F_SETPIPE_SZ
+except PermissionError:
+    pass
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+    folder.chmod(0o777)
+    one = proxy(wrapper=(
+        "sh", "-c", "chown -R 54322 . && exec setpriv --reuid 54322 --regid 54322 --clear-groups"
+        ' "$@"', "sh", sys.executable, "-c", take_all))
+    one.started(EVALUATE)
+    assert one.run({"do": "os.getuid()"}).json["value"] == 54322
+    assert one.check_streams(1) == ("", "")
 
 
 # --- refused at the start -------------------------------------------------------------------------
