@@ -12,6 +12,8 @@
 #include "base/suggest.h"
 #include "base/util.h"
 
+#define SERVICE_LINK_END "_PORT" /* how the variable with the address of a service ends */
+
 #define NUMBER(name, field, min, fallback, max, unit, help)                                        \
     {                                                                                              \
         name, SETTING_NUMBER, offsetof(struct config, field), min, fallback, max, NULL, unit, help \
@@ -377,11 +379,22 @@ void config_set_defaults(struct config *config)
     }
 }
 
-/* Whether the variable is no setting, but comes from Kubernetes: for a service named whiskloop,
- * Kubernetes sets WHISKLOOP_PORT=tcp://10.0.0.1:80 in each pod of the namespace. */
-static bool is_service_link(const char *name, const char *value)
+/* Whether the variable is no setting, but comes from Kubernetes: for a service NAME, it sets
+ * NAME_PORT=tcp://10.0.0.1:80 in each pod of the namespace. n: length of the variable's name. */
+static bool is_service_link(const char *name, size_t n, const char *value)
 {
-    return strcmp(name, SETTING_VARIABLE "PORT") == 0 && strstr(value, "://") != NULL;
+    size_t n_end = strlen(SERVICE_LINK_END);
+
+    return n > n_end && memcmp(name + n - n_end, SERVICE_LINK_END, n_end) == 0 &&
+           strstr(value, "://") != NULL;
+}
+
+/* Value of a variable that may set one of our settings; NULL: none. */
+static const char *setting_from_environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value == NULL || is_service_link(name, strlen(name), value) ? NULL : value;
 }
 
 int config_set_from_environment(struct config *config, struct err *err)
@@ -394,7 +407,7 @@ int config_set_from_environment(struct config *config, struct err *err)
         const char *only = synonyms[i].only;
 
         assert(setting != NULL);
-        value = getenv(synonyms[i].variable);
+        value = setting_from_environment(synonyms[i].variable);
         /* a value that turns the switch on counts as 1; any other leaves the switch as it is */
         if (value != NULL && setting->kind == SETTING_SWITCH) {
             if (!(only != NULL ? strcmp(value, only) == 0 : is_on(value)))
@@ -408,9 +421,8 @@ int config_set_from_environment(struct config *config, struct err *err)
         char name[SETTING_NAME_MAX];
 
         setting_variable(&settings[i], name);
-        value = getenv(name);
-        if (value != NULL && !is_service_link(name, value) &&
-            setting_set(config, &settings[i], name, value, err) < 0)
+        value = setting_from_environment(name);
+        if (value != NULL && setting_set(config, &settings[i], name, value, err) < 0)
             return -1;
     }
     return 0;
@@ -418,16 +430,14 @@ int config_set_from_environment(struct config *config, struct err *err)
 
 /* ---- WHISKLOOP_... variables that are no settings ---- */
 
-/* Warn of the variable `name`, which begins with WHISKLOOP_, unless it belongs to a setting. */
-static void check_variable(const char *name)
+/* Warn of the variable `name`, which begins with WHISKLOOP_ and belongs to no setting. */
+static void warn_of_unknown(const char *name)
 {
     struct suggest suggest = {.word = name + strlen(SETTING_VARIABLE)};
     char known[ARRAY_LEN(settings)][SETTING_NAME_MAX];
 
     for (size_t i = 0; i < n_settings; i++) {
         setting_variable(&settings[i], known[i]);
-        if (strcmp(name, known[i]) == 0)
-            return;
         suggest_offer(&suggest, known[i] + strlen(SETTING_VARIABLE));
     }
     log_warn("config.variable", log_text("unknown", name),
@@ -436,18 +446,57 @@ static void check_variable(const char *name)
              log_text("hint", "whiskloop --help all lists the settings"));
 }
 
+/* Whether the variable is one of those that Kubernetes sets beside NAME_PORT, such as
+ * NAME_SERVICE_HOST and NAME_PORT_80_TCP. */
+static bool is_of_service(char *const *environment, const char *name)
+{
+    for (; *environment != NULL; environment++) {
+        const char *link = *environment;
+        size_t n = strcspn(link, "=");
+        size_t n_service;
+
+        if (!is_service_link(link, n, link + n))
+            continue;
+        n_service = n - strlen(SERVICE_LINK_END);
+        if (strncmp(name, link, n_service) == 0 &&
+            (strncmp(name + n_service, "_PORT", strlen("_PORT")) == 0 ||
+             strncmp(name + n_service, "_SERVICE_", strlen("_SERVICE_")) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the variable sets a setting, in our own words or another proxy's. */
+static bool is_setting(const char *name)
+{
+    char known[SETTING_NAME_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(synonyms); i++)
+        if (strcmp(name, synonyms[i].variable) == 0)
+            return true;
+    for (size_t i = 0; i < n_settings; i++) {
+        setting_variable(&settings[i], known);
+        if (strcmp(name, known) == 0)
+            return true;
+    }
+    return false;
+}
+
 void config_warn_of_variables(char *const *environment)
 {
-    for (; environment != NULL && *environment != NULL; environment++) {
-        auto_free char *name = xstrndup(*environment, strcspn(*environment, "="));
-        size_t length = strlen(name);
+    for (char *const *at = environment; at != NULL && *at != NULL; at++) {
+        auto_free char *name = xstrndup(*at, strcspn(*at, "="));
+        size_t n = strlen(name);
 
-        if ((*environment)[length] == '=' && is_service_link(name, *environment + length + 1))
-            log_warn("config.variable", log_text("ignored", name),
-                     log_text("hint", "it is of a Kubernetes service named whiskloop; set "
-                                      "enableServiceLinks: false for the pod"));
-        else if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0)
-            check_variable(name);
+        if (is_setting(name)) {
+            if (is_service_link(name, n, *at + n))
+                log_warn("config.variable", log_text("ignored", name),
+                         log_text("hint", "it is the address of a Kubernetes service; set "
+                                          "enableServiceLinks: false for the pod"));
+        } else if (strncmp(name, SETTING_VARIABLE, strlen(SETTING_VARIABLE)) == 0 &&
+                   !is_of_service(environment, name)) {
+            warn_of_unknown(name);
+        }
     }
 }
 

@@ -172,11 +172,24 @@ def test_a_misspelt_variable_is_warned_about_by_name():
     assert "unknown=WHISKLOOP_ZZZZ" in lines[1] and "did_you_mean" not in lines[1]
 
 
-def test_a_port_that_is_the_address_of_a_kubernetes_service_is_ignored_and_told(proxy):
-    one = proxy(env={"WHISKLOOP_PORT": "tcp://10.0.0.1:80"})
+@pytest.mark.parametrize("setting, service", [("WHISKLOOP_PORT", "WHISKLOOP"),
+                                              ("FLASK_PROXY_PORT", "FLASK_PROXY"),
+                                              (None, "WHISKLOOP_HELLO")])
+def test_variables_of_a_kubernetes_service_are_no_settings(proxy, setting, service):
+    """One warning at most, and that of a value which is not taken: they come with every pod."""
+    one = proxy(env={f"{service}_PORT": "tcp://10.0.0.1:80",
+                     f"{service}_PORT_80_TCP": "tcp://10.0.0.1:80",
+                     f"{service}_PORT_80_TCP_ADDR": "10.0.0.1",
+                     f"{service}_PORT_80_TCP_PORT": "80",
+                     f"{service}_PORT_80_TCP_PROTO": "tcp",
+                     f"{service}_SERVICE_HOST": "10.0.0.1",
+                     f"{service}_SERVICE_PORT": "80",
+                     f"{service}_SERVICE_PORT_HTTP": "80"})
     one.started(PRINTS)
     assert one.run({}).status == 200
-    assert "config.variable ignored=WHISKLOOP_PORT hint=" in one.logs()[1].decode()
+    warnings = [line for line in one.logs()[1].decode().splitlines() if "config.variable" in line]
+    assert len(warnings) == (setting is not None)
+    assert all(f" ignored={setting} hint=" in line for line in warnings)
 
 
 def test_a_runtime_that_is_none_lists_those_that_there_are():

@@ -453,6 +453,12 @@ static void the_address_of_a_kubernetes_service_is_no_port(void **state)
     assert_int_equal(f->config.port, 8080);
     read_with(f, "--port=tcp://10.0.0.1:80", NULL);
     assert_refused(f, "--port=tcp://10.0.0.1:80: want a number from 0 to 65535");
+    (void)setenv("FLASK_PROXY_PORT", "tcp://10.0.0.1:80", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 8080);
+    (void)setenv("FLASK_PROXY_PORT", "8081", 1);
+    read_with(f, NULL, NULL);
+    assert_int_equal(f->config.port, 8081);
 }
 
 static void the_nearer_source_wins(void **state)
