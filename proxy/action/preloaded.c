@@ -86,26 +86,55 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
 
 /* ---- a folder ---- */
 
+/* Entries of a folder. A hidden one is no part of an action: .gitignore, or what Kubernetes puts
+ * beside the files of a ConfigMap. */
+struct entries {
+    unsigned n_seen; /* counts to 2 */
+    char *first;     /* owned; its path; NULL: none */
+};
+
+static void entries_done(struct entries *entries)
+{
+    free(TAKE(entries->first));
+}
+
+/* -1: the folder cannot be read, see errno. */
+static int entries_look(struct entries *entries, const char *dir)
+{
+    DIR *folder = opendir(dir);
+    struct dirent *item;
+
+    if (folder == NULL)
+        return -1;
+    while (entries->n_seen < 2 && (item = readdir(folder)) != NULL) {
+        if (item->d_name[0] == '.')
+            continue;
+        if (entries->n_seen++ == 0)
+            entries->first = xasprintf("%s/%s", dir, item->d_name);
+    }
+    (void)closedir(folder);
+    return 0;
+}
+
 /* The path of a folder's only entry, if it has just one and that is a file; else NULL. Caller
  * frees. */
 static char *only_file(const char *dir)
 {
-    DIR *folder = opendir(dir);
-    auto_free char *found = NULL;
-    struct dirent *item;
-    unsigned n = 0;
+    __attribute__((cleanup(entries_done))) struct entries entries = {0};
     struct stat st;
 
-    while (folder != NULL && n < 2 && (item = readdir(folder)) != NULL) {
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-            continue;
-        n++;
-        free(found);
-        found = xasprintf("%s/%s", dir, item->d_name);
-    }
-    if (folder != NULL)
-        (void)closedir(folder);
-    return n == 1 && stat(found, &st) == 0 && S_ISREG(st.st_mode) ? TAKE(found) : NULL;
+    (void)entries_look(&entries, dir);
+    return entries.n_seen == 1 && stat(entries.first, &st) == 0 && S_ISREG(st.st_mode)
+               ? TAKE(entries.first)
+               : NULL;
+}
+
+/* Whether nobody has put anything at this path: it is missing, or an empty folder. */
+static bool is_vacant(const char *path)
+{
+    __attribute__((cleanup(entries_done))) struct entries entries = {0};
+
+    return entries_look(&entries, path) < 0 ? errno == ENOENT : entries.n_seen == 0;
 }
 
 /* Take a folder that must be compiled: pack it into an archive, because compiling must not change
@@ -232,12 +261,11 @@ int preloaded_find(struct preloaded *preloaded, const struct preloaded_opts *opt
         result = take_variable(preloaded, code, err);
         set_main(&preloaded->envelope, opts->main, env_text("__OW_ACTION_MAIN"));
     } else if (opts->path[0] != '\0' && !opts->folder_is_theirs) {
+        if (is_vacant(PRELOADED_FOLDER))
+            return 0;
         preloaded->origin = PRELOADED_FOLDER;
         result = take_path(preloaded, opts, PRELOADED_FOLDER, NULL, err);
-        if (result < 0) { /* the user did not name this folder: it may have no action */
-            preloaded_done(preloaded);
-            return 0;
-        }
+        preloaded->may_fail = result < 0; /* nobody named this folder: it may have no action */
     } else {
         return 0;
     }

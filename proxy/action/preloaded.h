@@ -4,9 +4,9 @@
  * preloaded - find the action that an image or a command line brings, so that no /init is needed.
  *
  * These places are searched in order: --action, OW_AUTOINIT, __OW_ACTION_CODE, and the folder
- * /action of our own images, which may be missing or empty. A file is treated like the code of an
- * /init, and the ending of its name tells the language. A folder is served in place; a folder with
- * a single file counts as that file.
+ * /action of our own images, which may be missing or have no action. A file is treated like the
+ * code of an /init, and the ending of its name tells the language. A folder is served in place; a
+ * folder with a single file, hidden ones aside, counts as that file.
  */
 
 #include <stdbool.h>

@@ -85,6 +85,23 @@ def test_a_folder_with_a_single_file_is_that_file(proxy, folder, name):
     assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
 
 
+@pytest.mark.parametrize("option", ["--action", "invoke"])
+def test_hidden_files_are_no_part_of_an_action(proxy, folder, option):
+    """A ConfigMap of Kubernetes, whose files are links into a hidden folder; and .gitignore."""
+    code = folder / "code"
+    put(code / "..2026_12_01_04_28_26.1", "hello.py", HELLO)
+    os.symlink("..2026_12_01_04_28_26.1", code / "..data")
+    os.symlink("..data/hello.py", code / "hello.py")
+    put(code, ".gitignore", "*.pyc\n")
+    if option == "invoke":
+        done = subprocess.run([whisk.PROGRAM, "invoke", code, '{"name":"Mike"}'],
+                              capture_output=True, timeout=WAIT_S, check=False)
+        assert (done.returncode, done.stdout) == (0, b'{"hello":"Mike"}\n'), done
+        return
+    one = proxy("--action", code)
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
+
+
 def test_a_folder_with_a_program(proxy, folder):
     """/action/exec of the old native images: an executable."""
     put(folder / "code", "exec", samples.GREET_SHELL, 0o755)
@@ -403,8 +420,8 @@ def test_who_waits_for_a_broken_action_is_told_why(folder, gate):
 
 def in_root_with(folder, name, text):
     """
-    A program that runs ours in a root of its own: all that is here, and a folder /action with one
-    file, or nothing. Skips where that cannot be had.
+    A program that runs ours in a root of its own: all that is here, and a folder /action with the
+    named files, or nothing. Skips where that cannot be had.
     """
     root = folder / "root"
     root.mkdir()
@@ -419,7 +436,7 @@ for item in /*; do
     mount --rbind $item {root}$item
 done
 mkdir {root}/action
-[ -z "{name}" ] || cp {copy} {root}/action/{name}
+for name in {name}; do cp {copy} {root}/action/$name; done
 exec chroot {root} "$@"
 """, 0o755)
     program = put(folder, "program", f"#!/bin/sh\nexec unshare -m {enter} /bin/sh -c "
@@ -508,9 +525,9 @@ def test_what_is_published_replaces_what_an_image_had(proxy, folder, monkeypatch
 
 
 @pytest.mark.parametrize("name, text, served", [
-    ("", "", False), ("hello.py", HELLO, True), ("__main__.py", HELLO, True),
-    ("exec", samples.GREET_SHELL, True), ("exec", HELLO, True),
-], ids=["empty", "any-name", "entry", "program", "exec"])
+    ("", "", False), (".gitkeep", "", False), ("hello.py", HELLO, True),
+    ("__main__.py", HELLO, True), ("exec", samples.GREET_SHELL, True), ("exec", HELLO, True),
+], ids=["empty", "hidden", "any-name", "entry", "program", "exec"])
 def test_the_folder_of_our_images(proxy, folder, monkeypatch, name, text, served):
     """An image FROM ours with one COPY to /action serves it; with none it waits for /init."""
     monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, name, text))
@@ -519,3 +536,19 @@ def test_the_folder_of_our_images(proxy, folder, monkeypatch, name, text, served
         assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
     else:
         assert_error(one.run({}), 500, "no action defined yet")
+        assert one.err_text() == ""
+
+
+@pytest.mark.parametrize("name, text, why", [
+    ("README.txt", "x", "no runtime takes source files that end in .txt"),
+    ("hello.py", "", r'\"/action/hello.py\" is empty'),
+    ("hello.py Dockerfile", HELLO, r'no action in folder \"/action\": want a single file, or '),
+], ids=["unknown", "empty", "two"])
+def test_the_folder_of_our_images_without_an_action(proxy, folder, monkeypatch, name, text, why):
+    """COPY . /action/ that brings something, but no action: the log says why it is not served."""
+    monkeypatch.setattr(whisk, "PROGRAM", in_root_with(folder, name, text))
+    one = proxy()
+    assert_error(one.run({}), 500, "no action defined yet")
+    assert " warn init.carried origin=/action failed=" in one.err_text() and why in one.err_text()
+    one.started(HELLO)
+    assert one.run({"name": "Mike"}).json == {"hello": "Mike"}
