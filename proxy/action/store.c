@@ -232,6 +232,18 @@ static void remove_left_behind(void)
         (void)closedir(folder);
 }
 
+/* Lock the folder itself. systemd-tmpfiles deletes what lies unused below /tmp for days, which the
+ * files of an action do until a process is started again, but nothing in a folder that is locked
+ * (tmpfiles.d(5)). -1: no lock. */
+static int hold(const char *base)
+{
+    int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
 /* Read a file's name as a version number. 0: the name is not a number. */
 static unsigned number_of(const char *name)
 {
@@ -270,7 +282,7 @@ int store_open(struct store *store, const char *dir, struct err *err)
     auto_free char *made = NULL;
 
     memset(store, 0, sizeof(*store));
-    store->lock = -1;
+    store->lock = store->hold = -1;
     if (temporary) {
         remove_left_behind();
         dir = made = make_temporary(&store->lock, err);
@@ -288,6 +300,7 @@ int store_open(struct store *store, const char *dir, struct err *err)
     assert(store->base[0] == '/');
     assert(!temporary || store->lock >= 0);
     store->temporary = temporary;
+    store->hold = hold(store->base);
     if (scan(store, err) < 0) {
         store_close(store);
         return -1;
@@ -313,6 +326,8 @@ void store_close(struct store *store)
         (void)rmdir(store->base);
     if (store->lock > 0)
         fd_close(&store->lock);
+    if (store->hold > 0)
+        fd_close(&store->hold);
     free(store->base);
     free(store->why_none);
     memset(store, 0, sizeof(*store));

@@ -20,6 +20,7 @@ struct store {
     unsigned last;  /* highest version number found in BASE or made */
     bool temporary; /* BASE is a private folder, which store_close() removes */
     int lock;       /* owned; a file, locked so that no other proxy removes BASE; 0 or -1: none */
+    int hold;       /* owned; BASE, locked so that nobody cleans up in it; 0 or -1: none */
     bool made;      /* made by us for --action-dir; store_close() removes it if it is empty */
 };
 

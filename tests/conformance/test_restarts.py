@@ -1,9 +1,15 @@
 """An action that cannot be started again is called broken, and is served again once it can."""
 
+import os
 import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
 
 import samples
-from whisk import assert_error, wait_until
+from whisk import WAIT_S, assert_error, is_alive, wait_until
 
 ONE = ("--runtime", "python", "--workers", "1", "--broken-after", "3", "--restart-pause", "1",
        "--restart-pause-max", "5")
@@ -60,3 +66,20 @@ def test_activations_that_end_their_worker_cost_themselves_only(proxy, tmp_path)
         assert_error(one.run({"leave": 1}), 400, "command exited")
         assert one.run({"n": number}).json == {"n": number}
     one.check_streams(20)
+
+
+def test_what_cleans_tmp_by_age_leaves_the_action(proxy, folder):
+    """A proxy runs for longer than files stay in /tmp: a process can still be started again."""
+    if shutil.which("systemd-tmpfiles") is None:
+        pytest.skip("systemd-tmpfiles is not installed")
+    (folder / "tmp/old").mkdir(parents=True)
+    (folder / "rules.conf").write_text(f"d {folder}/tmp - - - 0\n")
+    one = proxy(env={"TMPDIR": str(folder / "tmp")})
+    one.started(samples.PYTHON_CODES["process_id"])
+    before = one.run({}).json["pid"]
+    subprocess.run(["systemd-tmpfiles", "--clean", folder / "rules.conf"], check=True,
+                   capture_output=True, timeout=WAIT_S)
+    assert not (folder / "tmp/old").exists()
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: not is_alive(before), "the end of the process")
+    assert one.run({}).json["pid"] != before
