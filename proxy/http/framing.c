@@ -19,7 +19,7 @@ enum {
  * stands for 32 characters. The first four lines begin with NUL, the blank, '@' and '`'; the last
  * four are for bytes beyond ASCII. */
 static const char kinds[] = "00000000000000000000000000000000"
-                            "07657777667747747777777777666664"
+                            "07617777667747747777777777666664"
                             "47777777777777777777777777764677"
                             "77777777777777777777777777767670"
                             "66666666666666666666666666666666"
@@ -155,8 +155,10 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
         return bad(head, 400, "The request's target is empty.");
     if (head->target.n > TARGET_MAX_BYTES)
         return bad(head, 414, "The request's target is longer than 16384 bytes.");
+    /* A program before us may have read the path up to a '#' only, and have let in another one than
+     * we would serve: "/run#/../init". */
     if (count_kind(head->target.text, head->target.n, TARGET) < head->target.n)
-        return bad(head, 400, "The request's target holds a control character.");
+        return bad(head, 400, "The request's target holds a control character or a \"#\".");
     if (starts_with(head->target, "http://"))
         split_absolute(head, strlen("http://"));
     else if (starts_with(head->target, "https://"))

@@ -55,3 +55,9 @@ def test_haproxy_notices_before_the_proxy_drains():
     intervals = [int(s) for s in re.findall(r"inter (\d+)s fall 1 ", HAPROXY)]
     assert len(delays) == len(intervals) == 2
     assert min(delays) > 2 * 1000 * max(intervals)
+
+
+def test_nginx_passes_on_the_path_that_it_lets_in():
+    """Not as the client wrote it: nginx lets "/run#/../init" in as /run."""
+    assert re.findall(r"location = (\S+)", NGINX) == ["/run"]
+    assert re.findall(r"proxy_pass http://hello(.*);", NGINX) == ["/run"]
