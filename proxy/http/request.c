@@ -146,7 +146,9 @@ struct span request_method(const struct request *request)
 
 struct span request_path(const struct request *request)
 {
-    return (struct span){request->req->path_normalized.base, request->req->path_normalized.len};
+    const h2o_req_t *req = request->req;
+
+    return (struct span){req->path.base, req->query_at == SIZE_MAX ? req->path.len : req->query_at};
 }
 
 struct span request_query(const struct request *request)

@@ -89,7 +89,7 @@ struct span request_accept(const struct request *request);
 /* ---- for http/knative.c, which wraps other handlers ---- */
 
 struct span request_method(const struct request *request);
-/* The path in the request's target, normalised, without the query. */
+/* The path in the request's target, as the client wrote it, without the query. */
 struct span request_path(const struct request *request);
 /* The part of the request's target after "?"; of length 0 if there is no "?". */
 struct span request_query(const struct request *request);

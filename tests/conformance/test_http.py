@@ -123,6 +123,14 @@ def test_bad_base64(proxy, code):
     one.started(ECHO)
 
 
+@pytest.mark.parametrize("path", ["/run/../init", "/run/%2e%2e/init", "/run/..%2finit", "/run/x/../../init",
+                                  "/./init", "/%69nit", "/init/../run", "/run/."])
+def test_a_path_that_only_leads_to_another_is_unknown(echo, path):
+    """Whoever lets in what begins with /run, before us, lets in no /init by that."""
+    answer = echo.post(path, {"value": {}})
+    assert answer.status == 404, answer
+
+
 def test_TV18_unknown_paths(echo):
     """T-V18: a path that is not served gets 404, also when it begins like one that is."""
     for path in ("/", "/foo", "/runx", "/run/", "/run/sub", "/RUN", "/init/", "/initx"):
