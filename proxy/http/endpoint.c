@@ -113,7 +113,8 @@ static int parse_path(struct endpoint *endpoint, const char *option, const char 
     if (parse_file(endpoint, option, path, err) < 0)
         return -1;
     if (path[0] == '\0')
-        return wrong(option, text, "the path is missing", err);
+        return err_set(err, ERR_REQUEST, 0, "%s=%s: the path is missing; want unix:PATH", option,
+                       text);
     if (strlen(path) >= sizeof(endpoint->path))
         return err_set(err, ERR_REQUEST, 0, "%s=%.64s...: the path is longer than %zu bytes",
                        option, text, sizeof(endpoint->path) - 1);

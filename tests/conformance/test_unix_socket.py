@@ -83,7 +83,7 @@ def test_what_has_taken_the_sockets_place_stays(listening, folder):
 
 
 @pytest.mark.parametrize("where, why", [
-    ("unix:", "the path is missing"), ("unix:x,mode=9", "mode=9"), ("unix:/no/such/x", "/no/such/x"),
+    ("unix:", "the path is missing; want unix:PATH\n"), ("unix:x,mode=9", "mode=9"), ("unix:/no/such/x", "/no/such/x"),
 ])
 def test_what_cannot_be_listened_on_is_told(listening, where, why):
     one = listening(where)

@@ -79,7 +79,9 @@ static void anything_else_is_refused_with_what_is_wanted(void **state)
         if (endpoint_parse(&endpoint, "--x", cases[i], &err) == 0)
             fail_msg("\"%s\" was taken", cases[i]);
         assert_int_equal(err.kind, ERR_REQUEST);
-        assert_non_null(strstr(err.text, "want ADDRESS:PORT, [IPV6]:PORT or unix:PATH"));
+        assert_non_null(strstr(err.text, endpoint_is_unix(cases[i])
+                                             ? "want unix:PATH"
+                                             : "want ADDRESS:PORT, [IPV6]:PORT or unix:PATH"));
         assert_memory_equal(err.text, "--x=", 4);
     }
 }
