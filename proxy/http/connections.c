@@ -192,10 +192,8 @@ static bool is_dispensable(const struct connection *c)
     return (c->is_new || is_clients_turn(c)) && is_slow(c, SLOW_MS);
 }
 
-bool connections_have_room(struct connections *all)
+bool connections_drop_idle(struct connections *all)
 {
-    if (all->n < all->max)
-        return true;
     list_each(node, &all->all) {
         struct connection *c = list_item(node, struct connection, node);
         bool is_replying = c->state == CONNECTION_REPLYING;
@@ -206,6 +204,11 @@ bool connections_have_room(struct connections *all)
         }
     }
     return false;
+}
+
+bool connections_have_room(struct connections *all)
+{
+    return all->n < all->max || connections_drop_idle(all);
 }
 
 bool connections_make_room(struct connections *all, uint64_t n, const struct connection *asks)

@@ -78,6 +78,9 @@ struct connections {
 void connections_init(struct connections *all);
 /* Close all connections except those whose request libh2o is still handling. */
 void connections_close(struct connections *all);
+/* Drop the connection that has been idle longest, else a slow one. false: there is none, or its
+ * descriptor is closed later. */
+bool connections_drop_idle(struct connections *all);
 /* Make room for one more connection, if necessary by dropping one. false: there is no room now. */
 bool connections_have_room(struct connections *all);
 /* Make room for n more bytes by dropping slow clients. asks: the connection that needs the room,

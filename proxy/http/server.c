@@ -220,6 +220,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             pause_accepting(server, strerror(errno));
+            /* Workers have the descriptors that clients were to have: as many as there are do. */
+            (void)connections_drop_idle(&server->connections);
         } else {
             server->out_of_fds = false;
         }

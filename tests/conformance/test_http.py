@@ -309,13 +309,15 @@ def test_simultaneous_connections_that_say_nothing(echo):
     wait_until(lambda: echo.run({"a": 1}).status == 200, "a run after they have left")
 
 
-@pytest.mark.parametrize("limit", [64, 256])
-def test_more_connections_than_descriptors(proxy, folder, limit):
+@pytest.mark.parametrize("limit, workers, n", [(64, 1, 300), (256, 1, 300), (64, 16, 30)],
+                         ids=["few", "more", "fewer than workers need"])
+def test_more_connections_than_descriptors(proxy, folder, limit, workers, n):
     """Idle ones make room for those that come; workers and the admin listener have descriptors of their
     own, so that the action goes on when one of its processes dies, and /healthz tells so."""
-    one = Watched(proxy, folder, "--runtime", "native", wrapper=("prlimit", f"--nofile={limit}"))
+    one = Watched(proxy, folder, "--runtime", "native", "--workers", workers,
+                  wrapper=("prlimit", f"--nofile={limit}"))
     one.proxy.started(puppet.CODE)
-    idle = [one.proxy.connect() for _ in range(300)]
+    idle = [one.proxy.connect() for _ in range(n)]
     assert one.proxy.run(puppet.steps(puppet.answer('{"a":1}'))).json == {"a": 1}
     assert one.proxy.run(puppet.steps(puppet.die())).status == 400
     assert one.proxy.run(puppet.steps(puppet.answer('{"a":2}'))).json == {"a": 2}
