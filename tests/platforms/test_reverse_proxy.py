@@ -61,3 +61,10 @@ def test_nginx_passes_on_the_path_that_it_lets_in():
     """Not as the client wrote it: nginx lets "/run#/../init" in as /run."""
     assert re.findall(r"location = (\S+)", NGINX) == ["/run"]
     assert re.findall(r"proxy_pass http://hello(.*);", NGINX) == ["/run"]
+
+
+def test_haproxy_asks_the_admin_listener_beside_a_unix_socket():
+    """Without an address of its own, a check goes to the socket, which knows no /readyz."""
+    checks = re.findall(r"server \S+ unix@\S+ (.*?)`", TEXT)
+    port = re.search(r"--admin 127.0.0.1:(\d+)", TEXT)[1]
+    assert [check.split()[:5] for check in checks] == [["check", "addr", "127.0.0.1", "port", port]]
