@@ -536,10 +536,6 @@ if launcher_is_plain "$LAUNCHER_TEXT" "$LAUNCHER_MAIN"; then
     exec "$LAUNCHER_FILE" || launcher_tell_line_ends
     exit 1
 fi
-# If the function calls part, our lines and answers must stay open, also for programs that it
-# starts.
-LAUNCHER_SENDS=
-[[ ! $LAUNCHER_TEXT =~ (^|[^A-Za-z0-9_])part[[:blank:]] ]] || LAUNCHER_SENDS=yes
 unset -v LAUNCHER_TEXT
 # The functions that the file seems to define, for a user who has misspelt one.
 launcher_defined() {
@@ -553,8 +549,22 @@ launcher_defined() {
     [[ $line != $'\xef\xbb\xbf'* ]] || REPLY=', which begins with a byte order mark: save it without one'
 }
 
+# Whether a function of the action calls part, or reads a file whose functions may. $1: a list of our
+# functions.
+launcher_sends() {
+    local name text=''
+    local -a theirs=()
+
+    while IFS= read -r name; do
+        [[ $'\n'$1$'\n' == *$'\n'"$name"$'\n'* ]] || theirs+=("$name")
+    done < <(compgen -A function)
+    ((${#theirs[@]} == 0)) || text=$(declare -f -- "${theirs[@]}")
+    [[ $text =~ (^|[^A-Za-z0-9_])part[[:blank:]] ||
+        $text =~ (^|[$'\n;&|({'])[[:blank:]]*(\.|source)[[:blank:]] ]]
+}
+
+LAUNCHER_OURS=$(compgen -A function)
 LAUNCHER_ACK=${__OW_WAIT_FOR_ACK-}
-[[ -z $LAUNCHER_SENDS ]] || exec 62<"$LAUNCHER_SELF"
 exec 60<&0 61>&1 0</dev/null
 if { : >&3; } 2>/dev/null; then
     exec 1>&3 3>&-
@@ -568,6 +578,12 @@ set -- # the action gets no arguments
     exit 1
 }
 { launcher_put_options_away; } 2>/dev/null
+# If the action sends parts, our lines and answers must stay open while it runs, also for programs
+# that it starts.
+LAUNCHER_SENDS=
+! launcher_sends "$LAUNCHER_OURS" || LAUNCHER_SENDS=yes
+[[ -z $LAUNCHER_SENDS ]] || exec 62<"$LAUNCHER_SELF"
+unset -v LAUNCHER_OURS
 # The shell's options if the file has set "set -e" and no ERR trap of its own, else empty.
 LAUNCHER_ERREXIT=
 [[ $LAUNCHER_OPTIONS != *e* || -n $(trap -p ERR) ]] || LAUNCHER_ERREXIT=$LAUNCHER_OPTIONS

@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
+import archives
 import samples
-from whisk import REPO, WAIT_S, assert_error
+from test_parts import LINES, as_lines, stream
+from whisk import REPO, WAIT_S
 
 SHELL = ("--runtime", "shell")
 LAUNCHER = REPO / "runtime/shell/launcher.sh"
@@ -143,18 +145,6 @@ def test_a_script_with_a_main_is_loaded_whatever_its_first_line_is(proxy):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
-@pytest.mark.parametrize("body, error", [
-    ("part ''; answer \"$1\"", ": it wrote a part that is no JSON document."),
-    ("answer +", "."), ("answer +5", "."), ("answer '!{\"a\":1}'", ".")])
-def test_text_that_is_no_json_is_no_mark_of_the_line_protocol(proxy, body, error):
-    """A bare + ends an answer, + begins a part, and ! marks a failure: the next caller would get the real answer."""
-    one = proxy(*SHELL)
-    one.started('main() { if [[ $(arg n) == 2 ]]; then %s; else answer "$1"; fi; }\n' % body)
-    assert one.run({"n": 1}).json == {"n": 1}
-    assert_error(one.run({"n": 2}), 502, "The action did not return a dictionary or array" + error)
-    assert one.run({"n": 3}).json == {"n": 3}
-
-
 def test_lines_that_come_while_parts_are_sent_stay_whole(folder):
     """`read -t` may take a newline and say that none came in time: no line may be lost in another one."""
     (folder / "a.sh").write_text('main() { local n; arg -v n n; part 0; answer "{\\"n\\":$n}"; }\n')
@@ -180,6 +170,42 @@ def test_arg_sets_a_variable_without_a_subshell(proxy):
         assert one.run({"n": n, "name": "é\n$(x)", 'a "b"': [1, {"c": 2}]}).json == {
             "i": n, "name": "é\n$(x)", "text": '[1,{"c":2}]', "none": "de fault", "dash": "x",
             "old": "é\n$(x)"}
+
+
+NO_JSON = b"a part that is no JSON document"
+
+
+def test_an_empty_part_is_no_end_of_the_answer(proxy):
+    """As of `part "$(a command that prints nothing)"`. The mark alone would be the answer, and the one
+    behind it the next caller's."""
+    one = proxy(*SHELL)
+    one.started("main() { [[ $(arg next) ]] || { part ''; part; }; answer '{\"a\":1}'; }\n")
+    for _ in range(3):
+        done = one.run({})
+        assert done.status == 502 and NO_JSON in done.body
+        assert one.run({"next": 1}).json == {"a": 1}
+    assert NO_JSON in stream(one, {}, LINES)[1]
+    one.check_streams(7)
+
+
+@pytest.mark.parametrize("text", ["+5", '+{"a":1}', '!{"a":1}', "+"])
+def test_an_answer_that_begins_with_a_mark_is_answered_at_once(proxy, text):
+    one = proxy(*SHELL)
+    one.started("main() { part 0; answer \"$(arg text)\"; }\n")
+    done = one.run({"text": text})
+    assert done.status == 502
+    assert done.json == {"error": "The action did not return a dictionary or array."}
+    assert one.run({"text": "[1]"}).json == [1]
+
+
+@pytest.mark.parametrize("main", [". ./lib.sh\nmain() { send; }\n", "main() {\n    source ./lib.sh && send\n}\n"])
+def test_a_file_that_the_action_reads_may_send_parts(proxy, main):
+    one = proxy(*SHELL)
+    one.started(archives.zipped({"main.sh": main, "lib.sh": 'send() { part \'{"i":0}\'; part 1; }\n'}))
+    assert stream(one, {}, LINES) == (200, as_lines({"part": {"i": 0}}, {"part": 1}, {"result": None}))
+    assert one.run({}).json == [{"i": 0}, 1]
+    one.check_streams(2)
+    assert one.log_parts(1) == [""] * 2
 
 
 def test_a_missing_function_is_told_with_the_names_that_exist(folder):
