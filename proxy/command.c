@@ -72,7 +72,8 @@ static bool open_filter(struct command *command, const struct config *config,
     struct filter_opts opts = {.members = buf_at(&command->members),
                                .in = path_or_null(config->in),
                                .out = path_or_null(config->out),
-                               .run_ms = config->timeout_ms,
+                               .run_ms = service->opts.run_ms,
+                               .no_deadlines = service->opts.no_deadlines,
                                .line_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes,
                                .held_max_bytes = config->pipe_max_bytes,
@@ -99,7 +100,7 @@ static bool open_invoke(struct command *command, const struct config *config,
                                .members = buf_at(&command->members),
                                .any = config->any != 0,
                                .parts = config->parts != 0,
-                               .run_ms = config->timeout_ms,
+                               .run_ms = service->opts.run_ms,
                                .argument_max_bytes = config->run_max_bytes,
                                .answer_max_bytes = config->answer_max_bytes};
 
@@ -131,7 +132,7 @@ static bool open_check(struct command *command, struct config *config, command_e
                        void *owner, struct err *err)
 {
     struct service *service = command->service;
-    struct check_opts opts = {.run_ms = config->timeout_ms,
+    struct check_opts opts = {.run_ms = service->opts.run_ms,
                               .argument_max_bytes = config->run_max_bytes,
                               .answer_max_bytes = config->answer_max_bytes};
 

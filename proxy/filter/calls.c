@@ -234,19 +234,27 @@ static void make_ready(struct calls *calls, struct call *call)
         calls->next = call;
 }
 
+/* A deadline that had passed before we began is ignored, as by /run: the line may be a recorded
+ * one. If it has passed since, the call must not begin. */
 static void set_line(struct calls *calls, struct call *call, const struct contract_body *body,
                      uint64_t now_ms)
 {
     struct job *job = &call->job;
     const char *members = calls->opts.members;
-    uint64_t asked_ms;
+    bool has_deadline;
+    int64_t left_ms;
 
+    assert(calls->opts.began_at_ms <= now_ms);
+    has_deadline = !calls->opts.no_deadlines && contract_left_ms(body, &left_ms);
+    if (has_deadline && left_ms <= 0 && (uint64_t)-left_ms < now_ms - calls->opts.began_at_ms) {
+        call_fail(calls, call, ERROR_KIND_LATE, "The deadline passed before the line was read.");
+        return;
+    }
     contract_set_line(job, body->top, members, members != NULL ? strlen(members) : 0);
     make_ready(calls, call);
-    asked_ms = contract_asked_ms(body);
-    if (asked_ms > 0 && asked_ms < job->limit_ms) {
-        job->limit_ms = asked_ms;
-        job->deadline_at_ms = now_ms + asked_ms;
+    if (has_deadline && left_ms > 0 && (uint64_t)left_ms < job->limit_ms) {
+        job->limit_ms = (uint64_t)left_ms;
+        job->deadline_at_ms = now_ms + (uint64_t)left_ms;
     }
 }
 

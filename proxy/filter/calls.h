@@ -43,6 +43,8 @@ struct calls_opts {
      * the line has a member of the same name, the line's value counts. */
     const char *members;
     uint64_t run_ms;         /* time limit of one activation; a line's own deadline may be sooner */
+    uint64_t began_at_ms;    /* loop time; no line was written for a deadline that passed before */
+    bool no_deadlines;       /* ignore the deadlines that lines have */
     size_t line_max_bytes;   /* limit for a line, to name in error texts */
     size_t answer_max_bytes; /* limit for an answer, to name in error texts */
     enum call_form form;     /* how to read lines and to write results */

@@ -215,6 +215,8 @@ struct filter *filter_new(struct loop *loop, const struct filter_opts *opts, fil
     loop_timer_init(&filter->more, on_more);
     calls_init(&filter->calls, &(struct calls_opts){.members = opts->members,
                                                     .run_ms = opts->run_ms,
+                                                    .began_at_ms = loop_now_ms(loop),
+                                                    .no_deadlines = opts->no_deadlines,
                                                     .line_max_bytes = opts->line_max_bytes,
                                                     .answer_max_bytes = opts->answer_max_bytes,
                                                     .form = opts->form,
@@ -295,6 +297,7 @@ void filter_serve(struct filter *filter, struct pool *pool)
     filter->pool = pool;
     filter->calls.opts.wants_object = pool->spec.wants_object;
     announce(filter, NULL, NULL);
+    (void)write_answers(filter); /* before a line is given: until then nothing has begun */
     loop_post(filter->loop, &filter->step);
 }
 

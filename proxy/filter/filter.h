@@ -26,6 +26,7 @@ struct filter_opts {
     const char *out;     /* path of a named pipe to write; NULL: stdout */
     const char *members; /* JSON members to add to each line, each followed by a comma; "": none */
     uint64_t run_ms;     /* time limit of one activation */
+    bool no_deadlines;   /* ignore the deadlines that lines have */
     size_t line_max_bytes;   /* longest input line */
     size_t answer_max_bytes; /* limit for an answer, to name in error texts */
     size_t held_max_bytes;   /* reading stops while so many bytes of lines and answers are held */

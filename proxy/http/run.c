@@ -373,12 +373,13 @@ static void set_deadline(const struct service *service, struct run *run,
     struct job *job = &run->job;
     uint64_t span_ms = service->opts.run_ms;
     int64_t margin_ms = service->opts.margin_ms;
-    uint64_t asked_ms = service->opts.no_deadlines ? 0 : contract_asked_ms(body);
+    int64_t left_ms;
 
     job->limit_ms = span_ms;
-    if (asked_ms > 0 && asked_ms < span_ms) {
-        span_ms = asked_ms;
-        job->limit_ms = limit_of(asked_ms) < job->limit_ms ? limit_of(asked_ms) : job->limit_ms;
+    if (!service->opts.no_deadlines && contract_left_ms(body, &left_ms) && left_ms > 0 &&
+        (uint64_t)left_ms < span_ms) {
+        span_ms = (uint64_t)left_ms;
+        job->limit_ms = limit_of(span_ms) < job->limit_ms ? limit_of(span_ms) : job->limit_ms;
     }
     if (margin_ms < 0) /* end the job after its deadline, so that an invoker records a timeout */
         span_ms += (uint64_t)-margin_ms;

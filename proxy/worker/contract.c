@@ -100,31 +100,30 @@ void contract_set_line_within(struct job *job, struct json_slice top, const char
     end_line(job, top.n + n_members);
 }
 
-uint64_t contract_asked_ms(const struct contract_body *body)
+bool contract_left_ms(const struct contract_body *body, int64_t *left_ms)
 {
     const char *at = body->deadline.text;
     size_t n = body->deadline.n;
     struct timespec now;
-    uint64_t now_ms;
-    uint64_t at_ms = 0;
+    int64_t at_ms = 0;
 
     if (body->deadline.kind == JSON_STRING) {
         assert(n >= 2);
         at++;
         n -= 2;
     } else if (body->deadline.kind != JSON_NUMBER) {
-        return 0;
+        return false;
     }
     if (n == 0 || n >= 19) /* at most 18 digits cannot overflow at_ms */
-        return 0;
-    for (size_t i = 0; i < n; i++) {
+        return false;
+    for (size_t i = 0; i < n && at[i] != '.'; i++) { /* without a fraction */
         if (at[i] < '0' || at[i] > '9')
-            return 0;
-        at_ms = at_ms * 10 + (uint64_t)(at[i] - '0');
+            return false;
+        at_ms = at_ms * 10 + (at[i] - '0');
     }
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    return at_ms > now_ms ? at_ms - now_ms : 0;
+    *left_ms = at_ms - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    return true;
 }
 
 bool contract_read_answer(const struct job *job, struct json_slice *error)

@@ -45,8 +45,9 @@ void contract_set_line(struct job *job, struct json_slice top, const char *membe
 void contract_set_line_within(struct job *job, struct json_slice top, const char *members,
                               size_t n_members);
 
-/* Milliseconds until the body's deadline; 0: there is none, it is past, or it is no number. */
-uint64_t contract_asked_ms(const struct contract_body *body);
+/* Find the milliseconds until the body's deadline, 0 or less if it has passed. false: there is
+ * none, or it is no number. */
+bool contract_left_ms(const struct contract_body *body, int64_t *left_ms);
 
 /* Whether the job has a valid answer: an object or array or, if the job's takes_any_result is set,
  * any JSON document. An answer that came only in parts (worker/parts.h) is valid, too. */

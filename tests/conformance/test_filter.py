@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -26,6 +27,8 @@ def main(args):
         os._exit(3)
     if "hang" in args:
         time.sleep(1000)
+    if "nap" in args:
+        time.sleep(args["nap"])
     if "gate" in args:
         open(args["gate"]).read()
     if "grow" in args:
@@ -471,6 +474,17 @@ def test_a_line_that_hangs_costs_nobody_behind_it(start, wishes):
     late = {"error": LATE, "kind": "late"}
     assert start("--timeout=500", "pipe", wishes).answers(lines_of(values)) == [
         *numbered(200), late, *numbered(100), late, *numbered(50)]
+
+
+def test_no_deadlines_holds_without_HTTP_too(start, folder, wishes):
+    options = ("--no-deadlines", "--timeout=100")
+    nap = {"nap": 0.3}
+    lines = lines_of([nap]) + lines_of([nap], deadline=int(time.time() * 1000) + 100)
+    assert start(*options, "pipe", wishes).answers(lines) == [nap, nap]
+    assert start(*options, "invoke", wishes, json.dumps(nap)).answers(None) == [nap]
+    (folder / "input.json").write_text(json.dumps(nap))
+    (folder / "expected.json").write_text(json.dumps(nap))
+    start(*options, "test", wishes).ends(0)
 
 
 def test_SIGTERM_finishes_what_was_read(start, wishes, gate):

@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct job job = {.line = NULL};
     struct contract_body body;
     struct json_slice deadline;
+    int64_t left_ms;
     char why[256] = "";
 
     if (!contract_check((const char *)data, n, &body, why, sizeof(why))) {
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     contract_set_line(&job, body.top, NULL, 0);
     check_line(&job, body.top);
     (void)contract_is_argument(body.top);
-    (void)contract_asked_ms(&body);
+    (void)contract_left_ms(&body, &left_ms);
     free(job.line);
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "filter/calls.h"
@@ -175,6 +176,27 @@ static void time_counts_from_its_turn_or_by_the_lines_deadline(void **state)
     job = give(f, "{\"deadline\":99999999999999}");
     assert_true(job->deadline_at_ms == JOB_BY_TURN);
     answer(f, job, "{}");
+}
+
+static void a_line_whose_deadline_passed_on_its_way_never_begins(void **state)
+{
+    struct fixture *f = *state;
+    struct timespec now;
+    char line[64];
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(line, sizeof(line), "{\"deadline\":%lld000}", (long long)now.tv_sec - 1);
+    add(f, line);
+    assert_null(calls_give(&f->calls));
+    assert_answers(f, "{\"error\":\"The deadline passed before the line was read.\","
+                      "\"kind\":\"late\"}\n");
+    f->calls.opts.began_at_ms = NOW_MS; /* the deadline was before that: a recorded line */
+    add(f, line);
+    answer(f, give(f, line), "{}");
+    f->calls.opts.began_at_ms = 0;
+    f->calls.opts.no_deadlines = true;
+    add(f, line);
+    answer(f, give(f, line), "{}");
 }
 
 static void what_is_held_is_counted(void **state)
@@ -458,6 +480,7 @@ int main(void)
         TEST(a_line_that_is_no_activation_is_answered_in_its_place),
         TEST(an_argument_is_an_object_where_the_action_wants_one),
         TEST(time_counts_from_its_turn_or_by_the_lines_deadline),
+        TEST(a_line_whose_deadline_passed_on_its_way_never_begins),
         TEST(what_is_held_is_counted),
         TEST(who_waits_is_answered_when_all_must_end),
         TEST(nothing_of_a_reader_that_left_reaches_the_next),

@@ -93,32 +93,38 @@ static void in_an_empty_object_no_comma_follows_the_last_member(void **state)
     assert_line("{ \n }", "{\"t\":1   }\n");
 }
 
-static uint64_t asked_ms(const char *deadline)
+/* INT64_MAX: there is none */
+static int64_t left_ms(const char *deadline)
 {
     struct contract_body body;
     char text[128], why[256];
+    int64_t left;
 
     (void)snprintf(text, sizeof(text), "{\"deadline\":%s}", deadline);
     assert_true(check(text, &body, why, sizeof(why)));
-    return contract_asked_ms(&body);
+    return contract_left_ms(&body, &left) ? left : INT64_MAX;
 }
 
-static void a_deadline_is_a_moment_to_come(void **state)
+static void a_deadline_is_a_moment_in_whole_milliseconds(void **state)
 {
-    static const char *const none[] = {"\"\"", "null",   "\"123\"", "0",  "-1",
-                                       "1e20", "\"1x\"", "{}",      "[]", "9999999999999999999",
-                                       "1.5"};
+    static const char *const none[] = {"\"\"",   "null", "-1", "1e20",
+                                       "\"1x\"", "{}",   "[]", "9999999999999999999"};
+    static const char *const past[] = {"\"123\"", "0", "1.5"};
+    static const char *const around[][2] = {{"", ""}, {"\"", "\""}, {"", ".5"}, {"\"", ".0\""}};
     struct timespec now;
     char text[64];
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
-        assert_int_equal(asked_ms(none[i]), 0);
+        assert_true(left_ms(none[i]) == INT64_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(past); i++)
+        assert_true(left_ms(past[i]) < 0);
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)snprintf(text, sizeof(text), "%lld000", (long long)now.tv_sec + 1000);
-    assert_in_range(asked_ms(text), 1, 1000000);
-    (void)snprintf(text, sizeof(text), "\"%lld000\"", (long long)now.tv_sec + 1000);
-    assert_in_range(asked_ms(text), 1, 1000000);
+    for (size_t i = 0; i < ARRAY_LEN(around); i++) {
+        (void)snprintf(text, sizeof(text), "%s%lld000%s", around[i][0],
+                       (long long)now.tv_sec + 1000, around[i][1]);
+        assert_in_range(left_ms(text), 1, 1000000);
+    }
 }
 
 static void objects_and_lists_are_answers(void **state)
@@ -205,7 +211,7 @@ int main(void)
         cmocka_unit_test(arguments_are_objects_lists_null_or_absent),
         cmocka_unit_test(a_body_becomes_one_line),
         cmocka_unit_test(in_an_empty_object_no_comma_follows_the_last_member),
-        cmocka_unit_test(a_deadline_is_a_moment_to_come),
+        cmocka_unit_test(a_deadline_is_a_moment_in_whole_milliseconds),
         cmocka_unit_test(objects_and_lists_are_answers),
         cmocka_unit_test(what_was_returned_instead_of_an_object_is_said),
         cmocka_unit_test(each_failure_has_its_text),
