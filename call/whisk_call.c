@@ -456,9 +456,9 @@ int whisk_call_start(struct whisk_caller *caller, const char *argument, int ms,
     caller->n_in_flight++;
     (void)snprintf(head, sizeof(head), "[%llu,{", (unsigned long long)call->id);
     buf_add_text(&caller->unsent, head);
-    if (ms > 0) {
+    if (ms != 0) {
         (void)snprintf(head, sizeof(head), "\"deadline\":%lld,",
-                       (long long)(now_ms(CLOCK_REALTIME) + ms));
+                       (long long)(now_ms(CLOCK_REALTIME) + (ms > 0 ? ms : 0)));
         buf_add_text(&caller->unsent, head);
     }
     if (caller->method != NULL) {

@@ -57,8 +57,9 @@ int whisk_call_ready(struct whisk_caller *caller, int ms);
 /* Why the last call of a function here returned -1; one line. */
 const char *whisk_call_error(const struct whisk_caller *caller);
 
-/* One call, start to end. argument: JSON; NULL: {}. ms: its deadline; 0: as --timeout says.
- * 0: answer->text is the result; -1: it is an error, and kind says which. Parts are dropped. */
+/* One call, start to end. argument: JSON; NULL: {}. ms: its deadline; 0: as --timeout says;
+ * below 0: it has passed. Returns 0: answer->text is the result; -1: it is an error, and kind says
+ * which. Parts are dropped. */
 int whisk_call_run(struct whisk_caller *caller, const char *argument, int ms,
                    struct whisk_answer *answer);
 /* Start a call; answered(user, …) follows once, after the parts, from whisk_call_step() or a

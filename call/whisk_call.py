@@ -112,7 +112,7 @@ class Caller:
             raise Error(self._why_ended(), "unavailable")
         if len(self._unsent) > HELD_MAX_BYTES:
             raise Error("64 MiB of calls have not been sent: let step() work first", "overload")
-        body = {} if not ms else {"deadline": int(time.time() * 1000) + ms}
+        body = {} if not ms else {"deadline": int(time.time() * 1000 + max(ms, 0))}
         if self._method is not None:
             body["method"] = self._method
         body["value"] = {} if argument is None else argument

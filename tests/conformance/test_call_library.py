@@ -3,12 +3,14 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from whisk import PROGRAM, REPO, WAIT_S
+from whisk import PROGRAM, REPO, WAIT_S, wait_until
 
 BUILD = os.environ.get("BUILD", str(REPO / "build"))
 sys.path.insert(0, str(REPO / "call"))
@@ -129,6 +131,27 @@ def test_a_subprocess_that_ends_before_the_action_is_loaded_has_begun_nothing(op
 def test_settings_are_a_list_of_words():
     with pytest.raises(TypeError, match="want a list"):
         whisk_call.open("hello.py", "--workers 2")
+@pytest.mark.parametrize("ms", [300.0, 300.5, 0.5, 1, -1, -1e9])
+def test_a_deadline_of_any_number_is_kept(opened, gate, ms):
+    one = opened()
+    one.ready(READY_MS)
+    assert fails(one, {"hang": str(gate().path)}, ms=ms).kind == "late"
+
+
+def test_a_deadline_that_passes_on_the_way_is_kept(opened, gate):
+    one = opened()
+    one.ready(READY_MS)
+    os.kill(one._process.pid, signal.SIGSTOP)
+    passed = time.time() + 0.002
+    answers = []
+    one.start({"hang": str(gate().path)}, lambda answer, _: answers.append(answer.kind), ms=1)
+    wait_until(lambda: time.time() > passed, "the deadline has passed")
+    os.kill(one._process.pid, signal.SIGCONT)
+    while one.in_flight():
+        one.step(-1)
+    assert answers == ["late"]
+
+
 
 
 def test_the_subprocess_is_killed(opened):
