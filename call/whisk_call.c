@@ -261,7 +261,6 @@ static void take_line(struct whisk_caller *caller, char *text, size_t n)
 
             (void)json_unescape(error, reason);
             (void)snprintf(caller->why, sizeof(caller->why), "%s", reason);
-            (void)fail(caller, caller->why);
         }
         return;
     }
@@ -401,11 +400,7 @@ int whisk_call_step(struct whisk_caller *caller, int ms)
         if (!caller->has_ended)
             write_lines(caller);
     }
-    if (!caller->has_ended)
-        return 0;
-    if (caller->error[0] == '\0')
-        (void)fail(caller, why_ended(caller));
-    return -1;
+    return caller->has_ended ? fail(caller, why_ended(caller)) : 0;
 }
 
 int whisk_call_fd(const struct whisk_caller *caller)

@@ -131,6 +131,8 @@ def test_a_subprocess_that_ends_before_the_action_is_loaded_has_begun_nothing(op
 def test_settings_are_a_list_of_words():
     with pytest.raises(TypeError, match="want a list"):
         whisk_call.open("hello.py", "--workers 2")
+
+
 @pytest.mark.parametrize("ms", [300.0, 300.5, 0.5, 1, -1, -1e9])
 def test_a_deadline_of_any_number_is_kept(opened, gate, ms):
     one = opened()
@@ -150,8 +152,6 @@ def test_a_deadline_that_passes_on_the_way_is_kept(opened, gate):
     while one.in_flight():
         one.step(-1)
     assert answers == ["late"]
-
-
 
 
 def test_the_subprocess_is_killed(opened):
@@ -291,6 +291,7 @@ int main(int argc, char **argv)
         c = whisk_call_open(argv[1], &options);
         whisk_call_run(c, NULL, 0, &a);
         printf("%d %s\n", a.kind, a.text);
+        printf("%d %s\n", whisk_call_step(c, 0), whisk_call_error(c));
         whisk_call_close(&c);
         return 1;
     }
@@ -341,11 +342,13 @@ def test_the_same_in_c(folder):
     done = subprocess.run([program, "nothere.py", PROGRAM], cwd=folder, env=env, timeout=WAIT_S,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     why = r'pipe: cannot read \"nothere.py\": No such file or directory'
-    assert done.stdout.splitlines()[1:] == [f'8 {{"error":"{why}","kind":"unavailable"}}'] * 2
+    answer = f'8 {{"error":"{why}","kind":"unavailable"}}'
+    assert done.stdout.splitlines()[1:] == [answer, answer, "-1 " + why.replace("\\", "")]
     done = subprocess.run([program, "code.py", "/bin/false"], cwd=folder, env=env, timeout=WAIT_S,
                           stdout=subprocess.PIPE, text=True, check=False)
     assert done.stdout.splitlines() == [
-        f"not ready: {ENDED_EARLY}", *[f'8 {{"error":"{ENDED_EARLY}","kind":"unavailable"}}'] * 2]
+        f"not ready: {ENDED_EARLY}", *[f'8 {{"error":"{ENDED_EARLY}","kind":"unavailable"}}'] * 2,
+        f"-1 {ENDED_EARLY}"]
 
 
 C_TOO_LONG = r"""
