@@ -222,6 +222,56 @@ def test_a_zip_whose_only_file_has_another_name(proxy, options):
     assert one.run({}).json == {"a": 1}
 
 
+CHANNEL = """package main
+
+import "runtime"
+
+var begin, ended = make(chan bool), make(chan bool)
+
+func Main(args map[string]interface{}, parts chan<- int) interface{} {
+	switch args["do"] {
+	case "close":
+		parts <- 1
+		close(parts)
+	case "leave":
+		go func() {
+			defer func() { ended <- recover() == nil }() // without it a panic would end the process
+			<-begin
+			select {
+			case parts <- 1:
+			default:
+			}
+		}()
+		return map[string]int{"n": 0}
+	case "wait":
+		begin <- true
+		return map[string]bool{"harmless": <-ended}
+	case "panic":
+		panic("boom")
+	case "count":
+		return map[string]int{"n": runtime.NumGoroutine()}
+	}
+	return nil
+}
+"""
+
+
+def test_parts_by_a_channel(one):
+    one.started(CHANNEL)
+    assert one.run({"do": "close"}).json == [1]
+    assert one.run({}).json == []
+    before = one.run({"do": "count"}).json["n"]
+    for _ in range(5):
+        assert one.run({"do": "panic"}).json == {"error": "boom"}
+    assert one.run({"do": "count"}).json["n"] == before
+
+
+def test_a_goroutine_that_still_sends_does_no_harm_to_the_next_activation(one):
+    one.started(CHANNEL)
+    assert one.run({"do": "leave"}).json == {"n": 0}
+    assert one.run({"do": "wait"}).json == {"harmless": True}
+
+
 @pytest.mark.parametrize("files", [
     {"main.go": "package main\n" + HELLO.replace("Hello", "Main"),
      "gen.go": "//go:build ignore\n\npackage main\n\nfunc main() { println(1) }\n",

@@ -283,6 +283,7 @@ func handlerOf(function interface{}) (handler, error) {
 			var sender reflect.Value
 			sender, end = senderOf(kind.In(at+1), send)
 			arguments = append(arguments, sender)
+			defer end() // after a panic, too
 		}
 		results := value.Call(arguments)
 		if err := end(); err != nil {

@@ -150,7 +150,8 @@ func answerInParts(function handler, argument json.RawMessage, ctx context.Conte
 	return append(append([]byte{'['}, bytes.TrimPrefix(sent.kept.Bytes(), []byte{','})...), ']')
 }
 
-// The sender in the form of the function's parameter. end waits until all parts are sent.
+// The sender in the form of the function's parameter. end waits until all parts are sent; it may be
+// called again.
 func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.Value, end func() error) {
 	if kind.Kind() == reflect.Func {
 		return reflect.MakeFunc(kind, func(arguments []reflect.Value) []reflect.Value {
@@ -166,13 +167,18 @@ func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.V
 		}), func() error { return nil }
 	}
 	channel := reflect.MakeChan(reflect.ChanOf(reflect.BothDir, kind.Elem()), 0)
-	done := make(chan error)
+	over, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var first error
 	go func() {
-		var first error
+		defer close(done)
+		cases := []reflect.SelectCase{
+			{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(over.Done())},
+			{Dir: reflect.SelectRecv, Chan: channel},
+		}
 		for {
-			part, ok := channel.Recv()
-			if !ok {
-				done <- first
+			from, part, ok := reflect.Select(cases)
+			if from == 0 || !ok {
 				return
 			}
 			if err := send(part.Interface()); first == nil {
@@ -180,14 +186,11 @@ func senderOf(kind reflect.Type, send func(interface{}) error) (sender reflect.V
 			}
 		}
 	}()
+	// Do not close the channel: a goroutine that the function has left running would panic in the
+	// next activation. The function may close it.
 	return channel.Convert(kind), func() error {
-		closeOnce(channel)
-		return <-done
+		stop()
+		<-done
+		return first
 	}
-}
-
-// The function may have closed the channel already.
-func closeOnce(channel reflect.Value) {
-	defer func() { _ = recover() }()
-	channel.Close()
 }
