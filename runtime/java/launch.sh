@@ -10,6 +10,16 @@
 # Lines come on 4, answers leave on 3, and 0 is empty for the action. In a shell, where nobody waits
 # for a ready line, answers go to stdout. JAVA_OPTS holds more options for java.
 
+# In a shell 0 and 1 may be files. Java opens them again, so that they would have
+# a second position, and answers would overwrite what the shell writes. A pipe has no position.
+if [ -f /proc/self/fd/1 ]; then
+    exec 9>&1
+    status=$({ { sh "$0" "$@" 7>&- 9>&-; echo $? >&7; } | cat >&9; } 7>&1)
+    exit "$status"
+elif [ -f /proc/self/fd/0 ]; then
+    cat | sh "$0" "$@"
+    exit
+fi
 exec 4<&0 </dev/null
 if [ -z "${__OW_WAIT_FOR_ACK:-}" ]; then
     exec 3>&1 1>&2

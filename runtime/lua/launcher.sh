@@ -8,6 +8,16 @@ command -v lua5.4 >/dev/null || {
     echo 'cannot run "lua5.4": not found in PATH; it needs Lua 5.4 (Debian package lua5.4)' >&2
     exit 1
 }
+# In a shell 0 and 1 may be files. Lua opens them again, so that they would have
+# a second position, and answers would overwrite what the shell writes. A pipe has no position.
+if [ -f /proc/self/fd/1 ]; then
+    exec 9>&1
+    status=$({ { sh "$0" "$@" 7>&- 9>&-; echo $? >&7; } | cat >&9; } 7>&1)
+    exit "$status"
+elif [ -f /proc/self/fd/0 ]; then
+    cat | sh "$0" "$@"
+    exit
+fi
 case $0 in
 /*) launcher=${0%/*}/launcher.lua ;;
 *) launcher=$PWD/${0%/*}/launcher.lua ;;

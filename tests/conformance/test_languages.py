@@ -305,12 +305,18 @@ def case_guessed(start, row):
 @case("a filter in a shell: answers on stdout, nothing else")
 def case_filter(start, row, folder):
     lines = '{"value":{"a":1}}\n no json\n[1]\nnull\n{"value":{"b":2}}'
-    done = in_shell(row, folder, "noisy", lines.encode())
+    command = shell_command(row, folder, "noisy")
+    done = in_shell(row, command, lines.encode())
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answers[0], answers[3], answers[4]] == [{"a": 1}, {}, {"b": 2}], done.stderr
     assert list(answers[1]) == list(answers[2]) == ["error"]
     assert done.stderr.decode().count("hello std") == 6
     assert done.returncode == 0
+    # files keep their positions: what is before and behind the action's lines is the shell's
+    (folder / "in").write_text('first\n{"value":{"a":1}}\n')
+    script = f'{{ read -r line; echo "$line"; "$@"; echo $?; }} <{folder}/in >{folder}/out'
+    in_shell(row, ["sh", "-c", script, "sh", *command], None)
+    assert (folder / "out").read_text() == 'first\n{"a":1}\n0\n'
 
 
 @case("an interpreter that is missing: the error names the package")
@@ -326,8 +332,8 @@ def case_missing(start, row, folder):
 # ---- running them ----
 
 
-def launcher_command(row, folder, code):
-    """The manifest's command for an action with this code, built if need be, and its environment."""
+def shell_command(row, folder, code):
+    """The manifest's command for an action, as somebody would call it in a shell."""
     manifest = json.loads((RUNTIMES / row.name / "runtime.json").read_text())
     action = folder / "filter"
     action.mkdir()
@@ -344,14 +350,13 @@ def launcher_command(row, folder, code):
         built.mkdir()
         subprocess.run([*command("compile"), "main", action, built], timeout=WAIT_S, check=True)
         values["{action}"] = str(built)
-    return command("launch"), {"PATH": "/usr/bin:/bin", **row.env}
+    return command("launch")
 
 
-def in_shell(row, folder, code, lines):
-    """The manifest's command for an action, as somebody would call it in a shell."""
-    command, env = launcher_command(row, folder, row.codes[code])
-    return subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=env, timeout=WAIT_S, check=False)
+def in_shell(row, command, lines):
+    return subprocess.run(command, input=lines, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", **row.env},
+                          timeout=WAIT_S, check=False)
 
 
 # Cases that one action serves one after the other: to compile and start it is most of what a case costs. Named by the

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from languages import language
-from test_languages import launcher_command
+from test_languages import shell_command
 from watch import ends
 from whisk import PROGRAM, WAIT_S, wait_until
 from wire import request_bytes
@@ -356,9 +356,10 @@ def test_a_client_that_leaves_ends_the_function(started, folder):
 @pytest.mark.parametrize("name", sorted(set(CODES) - set(NO_CONTROL)))
 def test_a_cancellation_may_come_in_one_read_with_its_line(name, folder):
     """A client that leaves at once: no launcher may wait for more input before it ends the function."""
-    command, env = launcher_command(language(name), folder, CODES[name])
-    command = ["sh", "-c", 'exec "$@" 3>&1', "-", *command]  # answers on 1 or 3, the log on the other
-    env["__OW_WAIT_FOR_ACK"] = "1"
+    row = language(name)
+    command = ["sh", "-c", 'exec "$@" 3>&1', "-",  # answers on 1 or 3, the log on the other
+               *shell_command(row, folder, CODES[name])]
+    env = {"PATH": "/usr/bin:/bin", "__OW_WAIT_FOR_ACK": "1", **row.env}
     lines = json.dumps({"value": {"n": ENDLESS}}) + "\ncancel %d\n"
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as launcher:
