@@ -39,6 +39,7 @@ my ($lines, $answers, $unread, @looked_at);
 my ($sends_parts, $n_parts, @parts);
 my $pid = $$;    # ours
 my $own_folder = ''; # the action's folder; answers must not contain it, because it differs at each start
+my $read_folder; # the same as decoded text; undef if it has ASCII characters only
 my $number = 0;  # of the last line handed out, not counting control lines
 my %cancelled;   # numbers of lines that nobody waits for
 my @ahead;       # lines that were read while an activation ran
@@ -211,6 +212,14 @@ sub wait_for_init {
     return ($path, $main);
 }
 
+# Perl's messages name a file by the bytes of its path, which STDERR would encode again as if each were
+# a character.
+sub readable {
+    my ($message) = @_;
+    $message =~ s/\Q$own_folder\E/$read_folder/g if defined $read_folder && !ref $message;
+    return $message;
+}
+
 # Enter the file's folder, load it and return its functions, or exit with the reason.
 sub load {
     my ($path, $name) = @_;
@@ -221,6 +230,11 @@ sub load {
     }
     my ($folder, $base) = $file =~ m{\A(.*)/([^/]*)\z}s;
     $own_folder = $folder;
+    my $text = $folder;
+    if (utf8::decode($text) && $text ne $folder) {
+        $read_folder = $text;
+        $SIG{__WARN__} = sub { local ($,, $\); print STDERR readable($_[0]) };
+    }
     chdir($folder eq '' ? '/' : $folder) or die "cannot enter $folder: $!\n";
     @ARGV = ();
     $0 = $file;
@@ -229,7 +243,7 @@ sub load {
     my %before = map { $_ => 1 } keys %main::;
     do $file;
     if ($@) {
-        print STDERR $@;
+        print STDERR Whiskloop::Launcher::readable($@);
         exit 1;
     }
     my @functions;
@@ -333,7 +347,7 @@ sub activate {
     # A reference has no text of its own, so encode what it refers to.
     my $told = (ref $thrown) =~ /\A(?:HASH|ARRAY)\z/ ? eval { encode($thrown) } : undef;
     local ($,, $\);
-    print STDERR defined $told ? Encode::decode('UTF-8', $told) : $problem, "\n";
+    print STDERR defined $told ? Encode::decode('UTF-8', $told) : readable($problem), "\n";
     return "{\"error\":$told}" if defined $told;
     $problem =~ s{(?<![\w./-])\Q$own_folder\E/}{}g if $own_folder ne '';
     return $json->encode({ error => length $problem ? $problem : 'unknown error' });

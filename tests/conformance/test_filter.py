@@ -15,6 +15,7 @@ import pytest
 import archives
 import samples
 import whisk
+from languages import language
 from whisk import PROGRAM, REPO, WAIT_S, wait_until
 
 # What a line asks for, it gets; without wishes it comes back with its process.
@@ -56,6 +57,10 @@ int main(void)
 ARGUMENT = {"name": "Test"}
 LATE = "The action exceeded its time limits of 500 milliseconds."
 FOREVER = "--drain-timeout=86400000"  # so a case fails if an end waits for the drain to run out
+
+
+def main_file(runtime):
+    return json.loads((REPO / "runtime" / runtime / "runtime.json").read_text())["source"]
 
 
 class Program:
@@ -225,6 +230,19 @@ def test_invoke_ends_with_1_when_the_action_cannot_start(start, folder):
     one = start("invoke", "broken.py")
     assert one.ends(1) == b""
     assert "whiskloop: invoke: the action does not start: " in one.err()
+
+
+@pytest.mark.parametrize("code", ["broken", "fails_at_load"])
+@pytest.mark.parametrize("name", ["python", "nodejs", "shell", "perl", "ruby", "php", "lua"])
+def test_a_trace_has_the_file_without_its_folder_whatever_the_letters_of_the_path(start, folder, name, code):
+    """No word of these codes, nor of what is said of them, has another letter than ASCII's."""
+    row = language(name)
+    project = folder / "é 日本"
+    project.mkdir()
+    (project / main_file(name)).write_text(row.codes[code])
+    one = start("invoke", project)
+    one.ends(1)
+    assert one.err().isascii(), one.err()
 
 
 @pytest.mark.parametrize("name, text, wanted", [
