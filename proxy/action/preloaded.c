@@ -65,8 +65,9 @@ static int take_file(struct preloaded *preloaded, const struct preloaded_opts *o
         n += got > 0 ? (size_t)got : 0;
     }
     envelope->code_len = n;
-    envelope->kind =
-        runtime_has_ending_of(opts->fallback, path) ? CODE_SOURCE : code_sniff(envelope->code, n);
+    envelope->kind = code_sniff(envelope->code, n);
+    if (envelope->kind != CODE_SCRIPT && runtime_has_ending_of(opts->fallback, path))
+        envelope->kind = CODE_SOURCE;
     if (envelope->kind == CODE_SCRIPT &&
         runtimes_script_is_source(opts->runtimes, opts->fallback, path, envelope->code, n,
                                   envelope->main))

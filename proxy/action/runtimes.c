@@ -228,14 +228,13 @@ static const struct runtime *runtime_with_ending(const struct runtimes *runtimes
 bool runtimes_script_is_source(const struct runtimes *runtimes, const struct runtime *fallback,
                                const char *path, const char *text, size_t n, const char *main)
 {
-    const struct runtime *found = fallback;
+    bool has_ending = path != NULL && ending_of(path) != NULL;
+    const struct runtime *found =
+        has_ending ? runtime_with_ending(runtimes, fallback, path) : fallback;
 
-    if (path != NULL && ending_of(path) != NULL) {
-        found = runtime_with_ending(runtimes, fallback, path);
-        if (found == NULL || found == fallback)
-            return found == fallback;
-    }
-    return script_is_source(found->script, text, n, main);
+    if (found == NULL)
+        return false;
+    return script_is_source(found->script, text, n, main, has_ending && found == fallback);
 }
 
 const struct runtime *runtimes_for_source(const struct runtimes *runtimes,

@@ -55,8 +55,8 @@ const struct runtime *runtimes_for_source(const struct runtimes *runtimes,
                                           struct err *err);
 
 /*
- * Whether a text that begins with #! is source. With the ending of `fallback` it is. With that of
- * another runtime it is if it defines the main function and reads no lines itself (script.h).
+ * Whether a text that begins with #! is source. It is if it defines the main function and reads no
+ * lines itself (script.h). In doubt it is if its name has the ending of `fallback`.
  *
  * path  the file's name; NULL, or without an ending: the text is looked at for `fallback`
  * main  the main function's name

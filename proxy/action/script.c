@@ -74,22 +74,27 @@ static bool has(const char *text, const char *pattern, const char *main)
     return found;
 }
 
-bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main)
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main,
+                      bool in_doubt)
 {
     auto_free char *line = NULL;
     auto_free char *rest = NULL;
     const char *end;
+    bool defines;
 
     assert(n > 2);
     assert(text[0] == '#' && text[1] == '!');
     if (patterns == NULL || strlen(main) > MAIN_MAX_BYTES)
-        return false;
+        return in_doubt;
     n = n < LOOK_MAX_BYTES ? n : LOOK_MAX_BYTES;
     end = memchr(text, '\n', n);
     if (end == NULL || memchr(text, '\0', n) != NULL)
-        return false;
+        return in_doubt;
     line = xstrndup(text, (size_t)(end - text));
     rest = xstrndup(end + 1, n - (size_t)(end + 1 - text));
-    return has(line, patterns[SCRIPT_INTERPRETER], main) &&
-           has(rest, patterns[SCRIPT_SOURCE], main) && !has(rest, patterns[SCRIPT_PROGRAM], main);
+    defines = has(rest, patterns[SCRIPT_SOURCE], main);
+    if (!has(line, patterns[SCRIPT_INTERPRETER], main) ||
+        defines == has(rest, patterns[SCRIPT_PROGRAM], main))
+        return in_doubt;
+    return defines;
 }

@@ -19,9 +19,16 @@ enum script_pattern {
     N_SCRIPT_PATTERNS,
 };
 
-/* Whether `text`, which begins with #!, is source. patterns: a manifest's "script"; NULL: never.
- * main: the main function's name. */
-bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main);
+/*
+ * Whether `text`, which begins with #!, is source.
+ *
+ * patterns  a manifest's "script"; NULL: it has none
+ * main      the main function's name
+ * in_doubt  the result without patterns, if the interpreter is of another language, or if the text
+ *           both defines the main function and reads lines, or neither
+ */
+bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main,
+                      bool in_doubt);
 
 /* Whether a pattern of a manifest is a valid regular expression that takes little memory: with few +
  * and no {n,m}. */

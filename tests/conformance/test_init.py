@@ -172,7 +172,7 @@ SCRIPTS = {  # runtime -> a text that is source for it, and a program of the sam
     "shell": ("#!/usr/bin/env bash\nmain() {\n    answer \"$1\"\n}\n",
               "#!/usr/bin/env bash\nwhile read -r line; do echo '{\"program\":true}'; done\n"),
 }
-ENDINGS = {"nodejs": ".js", "ruby": ".rb", "perl": ".pl", "php": ".php", "lua": ".lua", "shell": ".sh"}
+ENDINGS = {"python": ".py", "nodejs": ".js", "ruby": ".rb", "perl": ".pl", "php": ".php", "lua": ".lua", "shell": ".sh"}
 
 
 @pytest.mark.parametrize("kind", ["source", "program", "another's"])
