@@ -44,11 +44,19 @@ void build_in_place(struct build *build, char *dir, const struct runtime *runtim
     build->runtime = runtime;
 }
 
+/* The name under which the code is stored. NULL: it is an archive, or no runtime takes it. */
+static const char *stored_name(const struct build *build, const struct envelope *envelope)
+{
+    assert(envelope->kind <= CODE_PACKED);
+    if (envelope->kind > CODE_SCRIPT || build->runtime == NULL)
+        return NULL;
+    return runtime_source_name(build->runtime,
+                               envelope->kind == CODE_SOURCE ? envelope->file : NULL);
+}
+
 void build_name_files(const struct build *build, const struct envelope *envelope,
                       struct user_names *names)
 {
-    bool is_source = envelope->file != NULL && envelope->kind == CODE_SOURCE &&
-                     build->runtime != NULL && build->runtime->source != NULL;
     auto_free char *bin =
         build->version > 0 ? store_path(build->opts->store, build->version, "bin") : NULL;
     /* build->dir is N/src (N: the number of the build's folder) until the compiler succeeds. The
@@ -57,8 +65,7 @@ void build_name_files(const struct build *build, const struct envelope *envelope
                   memmem(buf_at(&build->why), buf_len(&build->why), bin, strlen(bin)) != NULL;
 
     if (build->dir != NULL)
-        user_names_set(names, is_bin ? bin : build->dir,
-                       is_source ? runtime_source_name(build->runtime, envelope->file) : NULL,
+        user_names_set(names, is_bin ? bin : build->dir, stored_name(build, envelope),
                        envelope->file);
 }
 
@@ -324,9 +331,7 @@ int build_start(struct build *build, struct loop *loop, uint64_t deadline_at_ms,
     stage->dir = build->dir;
     build->runtime = runtimes_for_kind(
         opts->runtimes, build->source != NULL ? build->source : opts->fallback, envelope->kind);
-    if (build->runtime != NULL)
-        stage->name = runtime_source_name(build->runtime,
-                                          envelope->kind == CODE_SOURCE ? envelope->file : NULL);
+    stage->name = stored_name(build, envelope);
     stage->jar_name = opts->save_jar;
     stage->code = envelope->code;
     stage->code_len = envelope->code_len;

@@ -61,6 +61,10 @@ static bool holds(const char *text, size_t n, const char *word)
 
 void user_names_put(const struct user_names *names, const char *text, size_t n, struct buf *out)
 {
+    /* A name such as exec is a word, too: "failed to exec". It is a file's only behind `dir` or in
+     * quotation marks. */
+    bool is_word = names != NULL && names->source != NULL && strchr(names->source, '.') == NULL;
+    const char *behind_dir = NULL;
     bool alone = true; /* a name that begins at text[at] is not the end of a longer name */
 
     assert(names == NULL || (names->source == NULL) == (names->file == NULL));
@@ -75,7 +79,9 @@ void user_names_put(const struct user_names *names, const char *text, size_t n, 
 
         if (alone && starts_with(rest + n_url, n - at - n_url, names->dir)) {
             at += n_url + strlen(names->dir);
+            behind_dir = text + at;
         } else if (alone && starts_with(rest, n - at, names->source) &&
+                   (!is_word || rest == behind_dir || (at > 0 && rest[-1] == '"')) &&
                    (n - at == n_source || !isalnum((unsigned char)rest[n_source]))) {
             buf_add_text(out, names->file);
             at += n_source;

@@ -72,7 +72,7 @@ void reason_compose(const struct reason *reason, const struct err *err, const st
     put_trimmed(err->text, strlen(err->text), names, out);
     if (err->detail[0] != '\0') {
         buf_add_text(out, " (");
-        buf_add_text(out, err->detail);
+        user_names_put(names, err->detail, strlen(err->detail), out);
         buf_add_text(out, ")");
     }
     if (buf_len(&reason->said) > 0) {

@@ -55,6 +55,22 @@ def test_the_log_of_the_platform_is_passed_on_as_it_is(proxy):
     assert '/2/bin/__main__.py", line 2, in main' in one.err_text()
 
 
+@pytest.mark.parametrize("code, wanted", [
+    ("#!/bin/bash\necho failed to exec >&2\nexec nope-x\n", "failed to exec\ntool.sh: line 3: exec: nope-x: not found"),
+    ("#!/usr/bin/env perl\nprint STDERR qq(exec\n);\nnope_x();\n",
+     "exec\nUndefined subroutine &main::nope_x called at tool.sh line 4."),
+    ("#!/nope-x\n", 'the first line of "tool.sh" names the interpreter "/nope-x", which is not here'),
+])
+def test_a_program_is_called_what_its_sender_calls_it(proxy, code, wanted):
+    """Not exec, as we call it. The word may be one of the action's own."""
+    one = proxy()
+    answer = posted(one, code, file="tool.sh")
+    assert_error(answer, 502, "cannot start action: command exited")
+    assert wanted in reason(answer)
+    if "the first line" not in wanted:
+        assert wanted in one.err_text()
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_a_linker_names_the_users_file(proxy):
     one = proxy("--runtime", "c")
