@@ -133,7 +133,7 @@ static bool is_refusal(const char *line, size_t n)
 /* Whether a line is an error message: "SyntaxError: x", "java.lang.NullPointerException: x". */
 static bool is_message(const char *line, size_t n)
 {
-    static const char *const words[] = {"Error", "Exception", "error", "Warning"};
+    static const char *const words[] = {"Error", "Exception", "error", "ERROR", "Warning"};
     const char *colon = memchr(line, ':', n);
     size_t n_word = colon != NULL ? (size_t)(colon - line) : n;
 
@@ -147,6 +147,14 @@ static bool is_message(const char *line, size_t n)
             return true;
     }
     return false;
+}
+
+/* Whether a line never tells what went wrong: Go's compiler names a package behind "#", and Java
+ * repeats its options. */
+static bool is_remark(const char *line)
+{
+    return line[0] == '#' || strncmp(line, "Picked up ", 10) == 0 ||
+           strncmp(line, "NOTE: Picked up ", 16) == 0;
 }
 
 /* What follows a line number, up to the end of the line. Digits and punctuation are skipped, such
@@ -178,8 +186,8 @@ static char *sentence(const char *text, size_t after)
 static char *find_message(const char *text, bool last)
 {
     char *message = NULL;
-    /* the first or, if `last`, the last line that is not empty; used if no line is an error
-     * message. Lines that begin with "#", as Go's compiler writes them, are skipped. */
+    /* the first or, if `last`, the last line that is not empty nor a remark; used if no line is an
+     * error message */
     char *other = NULL;
 
     for (size_t n; *text != '\0'; text += n) {
@@ -189,7 +197,7 @@ static char *find_message(const char *text, bool last)
             free(message);
             message = xstrndup(text, n);
         }
-        if (n > 0 && *text != '#' && (last || other == NULL)) {
+        if (n > 0 && !is_remark(text) && (last || other == NULL)) {
             free(other);
             other = xstrndup(text, n);
         }

@@ -1,7 +1,11 @@
 #include "dev/inspect.h"
 
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "action/manifest.h"
 #include "base/exec_spec.h"
@@ -44,4 +48,23 @@ unsigned inspect_set(char ***env, const struct runtime *runtime, unsigned wanted
         return port;
     }
     return 0;
+}
+
+char *inspect_problem(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((in_port_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1; /* as debuggers do: connections of an earlier process do not count */
+
+    assert(port <= 65535);
+    if (port == 0)
+        return xstrdup("--inspect: for nodejs, python and java only");
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno != EADDRINUSE)
+        return NULL;
+    return xasprintf("--inspect: port %u is in use, so no debugger reaches the action "
+                     "(--inspect=PORT chooses another)",
+                     port);
 }

@@ -14,3 +14,6 @@ struct runtime;
  * port. file: the user's path of an action that is one file. Breakpoints name this path, although a
  * copy of the file runs. NULL: the action is a folder. */
 unsigned inspect_set(char ***env, const struct runtime *runtime, unsigned wanted, const char *file);
+/* What keeps a debugger from attaching at this port, the result of inspect_set(), to an action that
+ * is not started yet. The caller frees the text. NULL: nothing that we know of. */
+char *inspect_problem(unsigned port);

@@ -364,6 +364,8 @@ static bool is_port_free(struct loader *loader)
  * add it to *env. */
 static void set_inspect(struct loader *loader, const struct runtime *runtime, char ***env)
 {
+    auto_free char *problem = NULL;
+
     loader->inspect_port = 0;
     if (loader->opts.inspect == 0)
         return;
@@ -371,9 +373,9 @@ static void set_inspect(struct loader *loader, const struct runtime *runtime, ch
         loader->inspect_port =
             inspect_set(env, runtime, loader->opts.inspect,
                         loader->target.only != NULL ? loader->target.code : NULL);
-    if (loader->inspect_port == 0)
-        terminal_say(&loader->journal->terminal, "inspect",
-                     "--inspect: for nodejs, python and java only");
+    problem = inspect_problem(loader->inspect_port);
+    if (problem != NULL)
+        terminal_say(&loader->journal->terminal, "inspect", problem);
 }
 
 /* There is no code to load: say in the first line what is wrong, in the second what to do. wanted:

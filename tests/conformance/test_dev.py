@@ -1197,6 +1197,23 @@ def test_without_debugpy_its_package_is_named(dev, hello):
     assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_debuggers_port_that_is_in_use_is_told_but_not_when_the_version_before_had_it(dev, folder):
+    action = folder / "index.js"
+    action.write_text("exports.main = () => ({ n: 1 });\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = dev(folder, f"--inspect={port}")
+        server.wait_for("ready", 1)
+    told = f"--inspect: port {port} is in use, so no debugger reaches the action (--inspect=PORT chooses another)\n"
+    assert server.out().count(told) == 1
+    for n in (2, 3):
+        action.write_text(f"exports.main = () => ({{ n: {n} }});\n")
+        server.wait_for("ready", n)
+        whisk.wait_until(lambda: server.out().count(f"Debugger listening on ws://127.0.0.1:{port}/") == n - 1, "the debugger")
+    assert server.out().count(told) == 1
+
+
 def test_a_save_under_the_debugger_ends_what_stands_and_what_waits(dev, folder):
     """One activation stands, as at a breakpoint, and another waits for it: neither delays the next version."""
     action = folder / "hello.py"

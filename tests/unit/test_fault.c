@@ -89,6 +89,11 @@ static void the_place_and_the_message_are_found(void **state)
         /* no place, no message */
         {"missing.x:2: error: y\n", NULL, false, NULL, 0, "missing.x:2: error: y"},
         {"app.x:0: what\n\n", NULL, false, NULL, 0, "app.x:0: what"},
+        {"Picked up JAVA_TOOL_OPTIONS: -Xmx9m\nNOTE: Picked up JDK_JAVA_OPTIONS: -ea\n"
+         "Exception in thread \"main\" x.Y: z\n",
+         NULL, false, NULL, 0, "Exception in thread \"main\" x.Y: z"},
+        {"Picked up JAVA_TOOL_OPTIONS: -agentlib:jdwp\nERROR: transport error 202\n", NULL, false,
+         NULL, 0, "ERROR: transport error 202"},
         {"\n \n", NULL, false, NULL, 0, "the action does not load"},
         {"", NULL, true, NULL, 0, "the action does not load"},
     };
