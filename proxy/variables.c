@@ -65,8 +65,8 @@ static int read_lines(char ***vector, const char *option, const char *path, FILE
                            number);
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
-        if (number == 1 && strncmp(at, UTF8_BYTE_ORDER_MARK, strlen(UTF8_BYTE_ORDER_MARK)) == 0)
-            at += strlen(UTF8_BYTE_ORDER_MARK);
+        if (number == 1)
+            at += utf8_mark_length(at, strlen(at));
         at += strspn(at, " \t");
         if (*at != '\0' && *at != '#' && add_line(vector, at, option, path, number, err) < 0)
             return -1;

@@ -9,8 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define UTF8_BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+/* Length of the byte order mark that the text begins with, as some Windows editors write it; 0: it
+ * has none. */
+static inline size_t utf8_mark_length(const char *text, size_t n)
+{
+    size_t n_mark = sizeof(UTF8_BYTE_ORDER_MARK) - 1;
+
+    return n >= n_mark && memcmp(text, UTF8_BYTE_ORDER_MARK, n_mark) == 0 ? n_mark : 0;
+}
 
 /*
  * Advance *at over one character beyond ASCII. false: *at is the byte that breaks the character, or

@@ -15,6 +15,7 @@
 #include "base/exec_spec.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "dev/canonical.h"
 #include "dev/difference.h"
@@ -66,6 +67,7 @@ static bool judge(const struct check *check, const char *input, const struct buf
     auto_buf struct buf text = {0};
     auto_free char *wanted = NULL;
     auto_free char *got = canonical_json(buf_at(answer), buf_len(answer));
+    size_t n_mark;
     bool is_right;
 
     assert(strncmp(input, "input", strlen("input")) == 0);
@@ -76,7 +78,8 @@ static bool judge(const struct check *check, const char *input, const struct buf
         print_difference("", got);
         return false;
     }
-    wanted = canonical_json(buf_at(&text), buf_len(&text));
+    n_mark = utf8_mark_length(buf_at(&text), buf_len(&text));
+    wanted = canonical_json(buf_at(&text) + n_mark, buf_len(&text) - n_mark);
     if (wanted == NULL) {
         (void)printf("FAILED  %s: %s is no JSON\n", input, path);
         return false;

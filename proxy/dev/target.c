@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/exec_spec.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "dev/text.h"
 
@@ -203,17 +204,22 @@ static void write_example(const char *folder, const char *name, const char **com
 {
     auto_fd int fd = target_open_file(folder, name);
     auto_buf struct buf text = {0};
+    const char *json;
+    size_t n;
 
-    if (fd >= 0 && buf_read_all(&text, fd, EXAMPLE_BYTES_MAX, -1) == 0 && buf_len(&text) > 0 &&
-        buf_len(&text) <= EXAMPLE_BYTES_MAX &&
-        json_check(buf_at(&text), buf_len(&text), NULL) != JSON_BAD) {
-        text_add(out, "%s{\"name\":", *comma);
-        text_add_json(out, name);
-        buf_add_text(out, ",\"value\":");
-        json_compact(out, json_top(buf_at(&text), buf_len(&text)));
-        buf_add_text(out, "}");
-        *comma = ",";
-    }
+    if (fd < 0 || buf_read_all(&text, fd, EXAMPLE_BYTES_MAX, -1) < 0 || buf_len(&text) == 0 ||
+        buf_len(&text) > EXAMPLE_BYTES_MAX)
+        return;
+    json = buf_at(&text) + utf8_mark_length(buf_at(&text), buf_len(&text));
+    n = buf_len(&text) - (size_t)(json - buf_at(&text));
+    if (json_check(json, n, NULL) == JSON_BAD)
+        return;
+    text_add(out, "%s{\"name\":", *comma);
+    text_add_json(out, name);
+    buf_add_text(out, ",\"value\":");
+    json_compact(out, json_top(json, n));
+    buf_add_text(out, "}");
+    *comma = ",";
 }
 
 void target_write_examples(const struct target *target, struct buf *out)

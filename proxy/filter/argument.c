@@ -45,6 +45,7 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
     struct json_fault fault;
     enum json_kind kind;
     auto_buf struct buf body = {0};
+    size_t n_mark;
     char why[128];
 
     assert(members == NULL || members[0] == '\0' || members[strlen(members) - 1] == ',');
@@ -52,10 +53,9 @@ static int make_line(struct job *job, const char *text, size_t n, const char *me
         return err_set(err, ERR_REQUEST, 0,
                        "the argument is longer than %" PRIu64 " bytes (--run-max-bytes)",
                        bytes_max);
-    if (begins_with(text, n, UTF8_BYTE_ORDER_MARK)) { /* some Windows editors write one */
-        text += strlen(UTF8_BYTE_ORDER_MARK);
-        n -= strlen(UTF8_BYTE_ORDER_MARK);
-    }
+    n_mark = utf8_mark_length(text, n);
+    text += n_mark;
+    n -= n_mark;
     kind = json_check(text, n, &fault);
     if (kind == JSON_BAD) {
         json_fault_say(&fault, text, n, why, sizeof(why));

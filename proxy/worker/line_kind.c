@@ -83,7 +83,5 @@ bool line_looks_like_answer(const char *text, size_t n)
 
 bool line_has_bom(const char *text, size_t n)
 {
-    size_t n_bom = strlen(UTF8_BYTE_ORDER_MARK);
-
-    return n >= n_bom && memcmp(text, UTF8_BYTE_ORDER_MARK, n_bom) == 0;
+    return utf8_mark_length(text, n) > 0;
 }

@@ -735,7 +735,7 @@ def test_what_the_error_text_lacks_stands_behind_it(dev, hello, body, error, rea
 def test_examples_are_the_input_files_beside_the_code(dev, folder, hello):
     (folder / "input-bob.json").write_text('{"name": "Bob"}')
     (folder / "input-bad.json").write_text('{"name": ')
-    (folder / "ann").write_text('{"name":\n "Ann"}')
+    (folder / "ann").write_text('\ufeff{"name":\r\n "Ann"}\r\n')  # as Windows editors save it
     (folder / "input.json").symlink_to("ann")
     assert dev(hello).state()["examples"] == [{"name": "input-bob.json", "value": {"name": "Bob"}},
                                               {"name": "input.json", "value": {"name": "Ann"}}]

@@ -127,6 +127,13 @@ def test_the_order_of_members_does_not_count(folder):
     assert call(folder, "test").returncode == 0  # the one source file here
 
 
+def test_inputs_and_expected_answers_may_be_saved_by_a_windows_editor(folder):
+    (folder / "a.py").write_text("def main(args):\n    return args\n")
+    for name in ("input.json", "expected.json"):
+        (folder / name).write_bytes(b'\xef\xbb\xbf{"a":\r\n1}\r\n')
+    assert call(folder, "test", "a.py").returncode == 0
+
+
 def test_inputs_and_expected_answers_may_be_links(folder):
     (folder / "a.py").write_text("def main(args):\n    return args\n")
     (folder / "shared").mkdir()

@@ -207,7 +207,7 @@ def test_mistakes_are_said_with_their_place(dev, tab):
             ('{"a": "b}', "Line 1, column 7: The string has no closing quote"),
             ('{"a": 1', "Line 1, column 8: The closing } is missing"),
             ('{"a": 1} x', "Line 1, column 10: More text"),
-            ("[1]", "Line 1, column 1: The argument of an action is an object"),
+            ("3", "Line 1, column 1: The argument of an action is an object {…} or a list […]"),
     ):
         page.replace("#argument", text)
         assert said in page.text("#syntax"), text
@@ -219,6 +219,16 @@ def test_mistakes_are_said_with_their_place(dev, tab):
     assert page.run("document.querySelector('#argument').value") == \
         '{\n  "b": [\n    1.0,\n    {\n      "2": 1,\n      "1": 12345678901234567890\n    }\n  ],\n  "e": {}\n}'
     assert page.text("#syntax") == ""
+
+
+def test_an_argument_may_be_a_list(dev, tab):
+    """As for invoke, test and in production."""
+    page = tab(dev({"hello.py": "def main(args):\n    return {'n': len(args)}\n", "input.json": '["Ann", "Bob"]'}))
+    page.wait(READY)
+    invoke(page)
+    assert '"n": 2' in page.text("#answer")
+    invoke(page, "[]")
+    assert '"n": 0' in page.text("#answer")
 
 
 def test_the_copied_commands_give_the_same_answer(dev, tab, folder):

@@ -36,8 +36,8 @@ export class Editor {
 		this.mistake = '';
 		try {
 			this.value = parse(text.trim() === '' ? '{}' : text);
-			if (!this.value?.keys)
-				throw jsonError('The argument of an action is an object: {…}', text.search(/\S/));
+			if (!this.value?.values)
+				throw jsonError('The argument of an action is an object {…} or a list […]', text.search(/\S/));
 		} catch (error) {
 			at = error.offset;
 			const before = text.slice(0, at).split('\n');
