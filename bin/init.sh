@@ -113,8 +113,9 @@ check_answer() {
         if grep -q 'another /init is in progress' "$WORK/answer"; then
             fail_answer "somebody else publishes: try again in a moment"
         fi
-        fail_answer "a proxy takes one action in its life: end it, start it again, publish again" \
-            "or start it with --allow-reinit: then it takes a replacement each time" ;;
+        fail_answer "a proxy serves one action; to replace it, start the proxy with --allow-reinit" \
+            "for another action, start a second proxy: whiskloop --listen 127.0.0.1 --port 8081" \
+            "and publish with PORT=8081 $init_command ..." ;;
     404 | 405) fail_answer "is that an action proxy on $HOST port $PORT?" ;;
     413) fail_answer "raise the bound that the answer names, or make the action smaller" ;;
     502) fail_answer "$(hint_for_code "$1" "$2")" "the proxy's stdout and stderr say more" ;;

@@ -30,7 +30,8 @@ static int read_from(const char *word, uint64_t bytes_max, int stop_fd, struct b
     if ((path != NULL && opened < 0) ||
         buf_read_all(text, path != NULL ? opened : STDIN_FILENO, bytes_max, stop_fd) < 0)
         return err_set(err, errno == EINTR ? ERR_SYSTEM : ERR_REQUEST, errno,
-                       "cannot read the argument from %s: %s", name, strerror(errno));
+                       "cannot read the argument from %s: %s", name,
+                       errno == EINTR ? "interrupted" : strerror(errno));
     return 0;
 }
 

@@ -99,7 +99,7 @@ def test_folder_is_sent_as_a_tar_gz_where_there_is_no_zip(recorder, tmp_path):
 
 
 @pytest.mark.parametrize("status, hint", [
-    (403, "end it, start it again"),
+    (403, "to replace it, start the proxy with --allow-reinit"),
     (404, "is that an action proxy"),
     (413, "raise the bound"),
     (502, "--runtime"),
@@ -249,11 +249,11 @@ def test_nothing_is_left_in_the_temporary_folder(recorder, tmp_path):
     assert list(scratch.iterdir()) == []
 
 
-def test_second_publication_to_a_proxy_says_to_start_it_again(start_proxy):
+def test_second_publication_to_a_proxy_says_how_to_replace_the_action(start_proxy):
     proxy = start_proxy()
     assert run_script("init.sh", HELLO, port=proxy.port).returncode == 0
     done = run_script("init.sh", HELLO, port=proxy.port)
     assert done.returncode == 1
     assert "Cannot initialize the action more than once." in done.stderr
-    assert "start it again" in done.stderr
+    assert "start a second proxy" in done.stderr
     assert "--allow-reinit" in done.stderr
