@@ -22,6 +22,7 @@
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+#define REFUSAL_BYTES       200 /* a longer answer to a failed /init is not shown on the terminal */
 #define TOKEN_HERE          "@TOKEN@"
 #define ACTIVATIONS_PATH    "/dev/activations/"
 #define PAGE_PATH           "/dev/page/" /* the name of a file in proxy/dev/page/ follows */
@@ -332,6 +333,19 @@ static void on_run(void *owner, struct request *request)
     run_on_request(pages->service, request);
 }
 
+/* The log of a failed /init stands beneath no activation's line: say below it what it is of. */
+static void tell_refusal(struct pages *pages, int status, const char *body, size_t n)
+{
+    auto_buf struct buf text = {0};
+
+    while (n > 0 && body[n - 1] == '\n')
+        n--;
+    text_add(&text, "POST /init failed with status %d", status);
+    if (n <= REFUSAL_BYTES)
+        text_add(&text, ": %.*s", (int)n, body);
+    terminal_say(&pages->journal->terminal, "refused", text_of(&text));
+}
+
 static void on_init_replied(void *owner, struct request *request, int status, char *body, size_t n)
 {
     struct pages *pages = owner;
@@ -340,6 +354,8 @@ static void on_init_replied(void *owner, struct request *request, int status, ch
     bool is_published = status == 200 && !pages->service->is_preloaded;
 
     assert(status != 0); /* no reply to an /init comes in parts */
+    if (status != 200)
+        tell_refusal(pages, status, body, n);
     request_reply(request, status, body, n);
     if (is_published)
         loader_published(pages->loader, came_at_us);

@@ -665,6 +665,18 @@ def test_what_came_by_init_is_told_with_the_time_it_took_to_load(dev, hello):
     assert int(took) >= 300
 
 
+def test_an_init_that_fails_is_told_below_what_it_wrote(dev, hello):
+    server = dev(hello)
+    server.wait_for("ready", 1)
+    server.run({"name": "Ann"})
+    assert server.ask("POST", "/init", json.dumps(whisk.init_body("def main(:\n")).encode())[0].status == 502
+    told = 'POST /init failed with status 502: {"error":"Cannot start action. Check logs for details."}\n'
+    whisk.wait_until(lambda: told in server.out(), "the line about it")
+    before, after = server.out().split("SyntaxError: ", 1)
+    assert told in after and told not in before
+    assert server.run({"name": "Ann"}) == (200, {"greeting": "Hello, Ann!"})
+
+
 def test_what_a_version_said_while_it_loaded_is_not_told_again_for_one_by_init(dev, hello):
     hello.write_text("print('loaded', flush=True)\n" + ANSWERS.format(1))
     server = dev(hello)
