@@ -202,6 +202,26 @@ def test_drain_delay_serves_on_while_it_is_not_ready(watched):
     assert one.proxy.process.wait(WAIT_S) == 0
 
 
+@pytest.mark.parametrize("chunks", [False, True])
+def test_what_is_sent_ahead_is_answered_during_drain_delay(watched, chunks):
+    """The connection ends with the last of several requests, also if those before it are refused."""
+    one = native(watched, "--drain-delay", "3600000")
+    one.proxy.terminate()
+    wait_until(lambda: one.ask("/readyz").status == 503, "it to leave")
+    refused = request_bytes("/nowhere", b"{}")
+    if chunks:
+        refused = (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   b"2\r\n{}\r\n0\r\n\r\n")
+    with one.proxy.connect() as stream:
+        stream.send(2 * refused)
+        for connection in ("keep-alive", "close"):
+            reply = stream.answer()
+            assert (reply.status, reply.headers["Connection"]) == (404, connection)
+        assert stream.file.read() == b""
+    one.proxy.terminate()
+    assert one.proxy.process.wait(WAIT_S) == 0
+
+
 def test_drain_delay_ends_by_itself(watched):
     """Then the proxy drains as it does without one."""
     one = native(watched, "--drain-delay", "200")

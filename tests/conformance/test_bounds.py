@@ -108,10 +108,21 @@ def test_a_chunked_body_without_room_is_refused(proxy):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
+def test_a_chunked_body_counts_as_it_grows(proxy, folder):
+    one = Watched(proxy, folder, "--runtime", "python")
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    with one.proxy.connect() as stream:
+        stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                    32 * (b"8000\r\n" + 32768 * b" " + b"\r\n"))
+        wait_until(lambda: MIB <= held(one) <= 3 * MIB, "the body to count")
+    wait_until(lambda: held(one) == 0, "what the client has left behind to be freed")
+
+
 @pytest.mark.parametrize("part", [b"POST /ru", b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"])
 def test_a_request_that_never_ends(proxy, part):
     one = proxy("--runtime", "python", "--transfer-timeout", 500)
     one.started(samples.PYTHON_CODES["echo"])
+    time.sleep(0.4)  # until nobody is watched any more; without that the case would prove less
     with one.connect() as stream:
         stream.send(part)
         assert stream.file.read() == b""
@@ -254,22 +265,40 @@ def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
     assert running.result().status == 200
 
 
-def test_requests_sent_ahead_are_dropped_for_want_of_room(proxy, gate, folder):
-    """The one before them is answered, and its reply tells that the connection ends."""
+@pytest.fixture
+def filled(proxy, gate, folder):
+    """A proxy whose memory for clients is filled by an activation, up to 8 KiB."""
     held_back = gate()
     one = Watched(proxy, folder, "--runtime", "python", "--held-max-bytes", 4 * MIB)
     one.proxy.started("def main(args):\n    open(args['gate']).read() if args else None\n    return {}\n")
     running = one.proxy.later(one.proxy.run, {"gate": held_back.path, "text": (4 * MIB - 8192) * "x"})
     held_back.wait_reached()
-    with one.proxy.connect() as stream:
+    one.release = held_back.release
+    yield one
+    assert running.result().status == 200
+
+
+def test_a_head_without_room_is_refused(filled):
+    with filled.proxy.connect() as stream:
+        stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nX: " + 20000 * b"x")
+        answer = stream.answer()
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "1"), answer
+        assert "--held-max-bytes" in answer.error
+        assert stream.file.read() == b""
+    filled.release()
+
+
+def test_requests_sent_ahead_are_dropped_for_want_of_room(filled):
+    """The one before them is answered, and its reply tells that the connection ends."""
+    with filled.proxy.connect() as stream:
         stream.send(500 * request_bytes("/run", b'{"value":{}}'))
-        wait_until(lambda: one.metrics()["whiskloop_requests_refused_total"].value() == 1,
+        wait_until(lambda: filled.metrics()["whiskloop_requests_refused_total"].value() == 1,
                    "what is sent ahead to be dropped")
-        held_back.release()
+        stream.send(500 * request_bytes("/run", b'{"value":{}}'))  # more, which nobody reads
+        filled.release()
         answer = stream.answer()
         assert (answer.status, answer.headers["Connection"]) == (200, "close"), answer
         assert stream.file.read() == b""
-    assert running.result().status == 200
 
 
 # ---- what dead proxies leave ----

@@ -156,8 +156,31 @@ TAKEN = {
     "empty line before (2.2)": b"\r\n" + post(HOST_LINE, LENGTH),
     "blanks around a value": post(HOST_LINE, b"Content-Length: \t%d \t" % len(BODY)),
     "100 fields": post(HOST_LINE, *[b"X-%d: y" % i for i in range(98)], LENGTH),
+    "100 fields and an absolute target": post(HOST_LINE, *[b"X-%d: y" % i for i in range(98)], LENGTH,
+                                              target=b"http://127.0.0.1/run"),
     "bytes beyond ASCII in a value (9110 5.5)": post(HOST_LINE, b"X: \xc3\xa9", LENGTH),
     "version 1.2 (2.3)": post(HOST_LINE, LENGTH, version=b"HTTP/1.2"),
+}
+
+
+
+
+def head_of(n):
+    """A request whose head has n bytes."""
+    n_other = len(post(HOST_LINE, LENGTH, b"X: ", body=b""))
+    return post(HOST_LINE, LENGTH, b"X: " + (n - n_other) * b"y")
+
+
+# name: (most that is taken, status of one more, what makes a request of n).
+BOUNDS = {
+    "bytes of a head (6585 5)": (65536, 431, head_of),
+    "digits of a chunk's size (7.1)": (15, 400, lambda n: chunked(CHUNK.rjust(n, b"0") + WHOLE[len(CHUNK):])),
+    "bytes of a chunk's line and its CR (7.1.1)":
+        (4096, 400, lambda n: chunked((CHUNK + b";").ljust(n - 1, b"a") + WHOLE[len(CHUNK):])),
+    "blanks in such a line":
+        (4096, 400, lambda n: chunked(CHUNK.ljust(n - 2) + b";" + WHOLE[len(CHUNK):])),
+    "bytes of trailers up to the last CR (7.1.2)":
+        (8192, 400, lambda n: chunked(WHOLE[:-2] + b"X: y\r\n" + b"Y: ".ljust(n - 7, b"z") + b"\r\n\r\n")),
 }
 
 
@@ -223,6 +246,31 @@ def test_taken(echo_proxy, pieces):
             assert stream.answer().json == {"id": "second"}, name
 
 
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds(echo_proxy, name):
+    """The most that is allowed is taken, and one more is refused."""
+    most, status, of = BOUNDS[name]
+    for n in (most - 1, most):
+        with echo_proxy.connect() as stream:
+            stream.send(of(n) + SECOND)
+            assert stream.answer().json == {"id": "first"}, n
+            assert stream.answer().json == {"id": "second"}, n
+    with echo_proxy.connect() as stream:
+        stream.send(of(most + 1) + SECOND)
+        assert stream.answer().status == status
+        assert rest_of(stream) == b""
+
+
+def test_the_bound_of_trailers_and_of_lines_holds_for_each_body_anew(echo_proxy):
+    """Many chunks with extensions, and a second such body on the same connection."""
+    chunks = 3 * [b"1;" + 3000 * b"a" + b"\r\n \r\n"]
+    trailer = b"0\r\nX: " + 8000 * b"y" + b"\r\n\r\n"
+    with echo_proxy.connect() as stream:
+        for _ in range(2):
+            stream.send(chunked(b"".join(chunks) + WHOLE[:-5] + trailer))
+            assert stream.answer().json == {"id": "first"}
+
+
 @pytest.mark.parametrize("lines, keeps", [
     ((), False), ((b"Connection: keep-alive",), True), ((b"Connection: close",), False)])
 def test_http_1_0(echo_proxy, lines, keeps):
@@ -233,6 +281,24 @@ def test_http_1_0(echo_proxy, lines, keeps):
             assert stream.answer().json == {"id": "second"}
         else:
             assert rest_of(stream) == b""
+
+
+@pytest.mark.parametrize("target, line", [
+    (b"http://127.0.0.1/run", b"X: y"), (b"/run", b"Expect: 100-continue"), (b"/run", b"Upgrade: h2c")])
+def test_a_head_of_http_1_0_that_is_rewritten_stays_one(echo_proxy, target, line):
+    """Nobody who speaks HTTP/1.0 expects 100 Continue (9110 10.1.1), or a connection that is kept."""
+    with echo_proxy.connect() as stream:
+        stream.send(post(LENGTH, line, target=target, version=b"HTTP/1.0", body=b""))
+        stream.send(BODY + SECOND)
+        assert stream.answer().json == {"id": "first"}
+        assert rest_of(stream) == b""
+
+
+def test_100_fields_with_a_close_among_them(echo_proxy):
+    with echo_proxy.connect() as stream:
+        stream.send(post(HOST_LINE, *[b"X-%d: y" % i for i in range(97)], LENGTH, b"Connection: close"))
+        assert stream.answer().json == {"id": "first"}
+        assert rest_of(stream) == b""
 
 
 @pytest.mark.parametrize("value", [b"close", b"CLOSE", b"keep-alive, close", b"close, keep-alive"])
@@ -267,6 +333,20 @@ def test_expect_continue_is_told_before_the_body(echo_proxy, chunks):
         assert stream.file.readline() == b"\r\n"
         stream.send(WHOLE if chunks else BODY)
         assert stream.answer().json == {"id": "first"}
+
+
+def test_expect_continue_is_told_once(echo_proxy):
+    """However many pieces the body comes in, and not for the next request on the connection."""
+    with echo_proxy.connect() as stream:
+        stream.send(post(HOST_LINE, LENGTH, b"Expect: 100-continue", body=b""))
+        assert stream.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert stream.file.readline() == b"\r\n"
+        for i in range(len(BODY)):
+            stream.send(BODY[i:i + 1])
+        assert stream.answer().json == {"id": "first"}
+        for i in range(len(SECOND)):
+            stream.send(SECOND[i:i + 1])
+        assert stream.answer().json == {"id": "second"}
 
 
 def test_expect_continue_is_not_told_when_the_body_is_refused(echo_proxy):

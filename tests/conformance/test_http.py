@@ -282,6 +282,20 @@ def test_oversized_chunked_body(proxy):
     assert one.run({"a": 1}).json == {"a": 1}
 
 
+@pytest.mark.parametrize("length, status", [(999, 200), (1000, 200), (1001, 413)])
+@pytest.mark.parametrize("n_chunk", [1, 500, 2000])
+def test_chunked_body_bound(proxy, length, status, n_chunk):
+    """The bound of a body in chunks is that of any other, whatever the chunks."""
+    one = proxy("--runtime", "python", "--run-max-bytes", 1000)
+    one.started(ECHO)
+    body = run_body(length)
+    chunks = [body[at:at + n_chunk] for at in range(0, length, n_chunk)]
+    with one.connect() as stream:
+        stream.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                    b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n")
+        assert stream.answer().status == status
+
+
 def test_settings_come_from_the_environment_too(proxy):
     """WHISKLOOP_RUN_MAX_BYTES is --run-max-bytes; the option wins."""
     env = {"WHISKLOOP_RUN_MAX_BYTES": "1000", "WHISKLOOP_RUNTIME": "python"}
