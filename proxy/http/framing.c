@@ -49,12 +49,14 @@ static bool is_text_char(char c)
     return (unsigned char)c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
-/* Whether is_text_char() is true for each byte of the text. Checks eight bytes at a time. */
-static bool is_text(const char *text, size_t n)
+bool span_is_value(struct span span)
 {
+    const char *text = span.text;
+    size_t n = span.n;
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
     uint64_t bytes, del;
 
+    /* Check eight bytes at a time. */
     for (; n >= sizeof(bytes); text += sizeof(bytes), n -= sizeof(bytes)) {
         memcpy(&bytes, text, sizeof(bytes));
         del = bytes ^ 0x7f * ones;
@@ -292,18 +294,19 @@ static enum framing or_lone_cr(struct head *head, enum framing found, const char
 static enum framing read_line(struct head *head, struct seen *seen, const char *line, size_t n)
 {
     struct span name = {line, count_kind(line, n, TOKEN)};
+    struct span value;
 
     assert(n > 0);
     if (line[0] == ' ' || line[0] == '\t')
         return bad(head, 400, "A line of the head is folded.");
     if (name.n == 0 || name.n == n || line[name.n] != ':')
         return bad(head, 400, "A line of the head is not NAME: VALUE.");
-    if (!is_text(line + name.n + 1, n - name.n - 1))
+    value = (struct span){line + name.n + 1, n - name.n - 1};
+    if (!span_is_value(value))
         return bad(head, 400, "A line of the head holds a control character.");
     if (++seen->n_fields > HEAD_MAX_FIELDS)
         return bad(head, 431, "The head has more than 100 fields.");
-    return read_field(head, seen, name,
-                      span_trimmed((struct span){line + name.n + 1, n - name.n - 1}));
+    return read_field(head, seen, name, span_trimmed(value));
 }
 
 /* Decide from all fields how the body is framed. RFC 9112 3.2, 6.1, 6.3 */

@@ -54,6 +54,8 @@ bool head_next_field(struct span fields, size_t *at, struct span *name, struct s
                      struct span *line);
 /* Whether the span is a token (RFC 9110 5.6.2). Methods and names of fields must be tokens. */
 bool span_is_token(struct span span);
+/* Whether the span can be a field's value (RFC 9110 5.5): it has no control character but tabs. */
+bool span_is_value(struct span span);
 
 /* ---- a chunked body ---- */
 

@@ -22,16 +22,6 @@
 
 /* ---- status, headers and body from the action's result ---- */
 
-/* Whether this can be the value of a header. A newline in the value would begin another header,
- * which a client of the action could then forge. */
-static bool is_header_value(struct span value)
-{
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.text[i] < ' ' && value.text[i] != '\t')
-            return false;
-    return true;
-}
-
 /* Add a string unescaped, any other value as compact JSON. */
 static void add_text(struct buf *out, struct json_slice value)
 {
@@ -72,7 +62,9 @@ static void add_line(struct request *request, struct found *found, struct json_s
     add_text(&value_text, json);
     name = (struct span){buf_at(&name_text), buf_len(&name_text)};
     value = (struct span){buf_at(&value_text), buf_len(&value_text)};
-    if (!span_is_token(name) || !is_header_value(value) || is_servers(name))
+    /* A newline in the value would begin another header, which a client of the action could then
+     * forge. */
+    if (!span_is_token(name) || !span_is_value(value) || is_servers(name))
         return;
     if (span_is(name, "content-type")) {
         buf_reset(&found->type, 0);

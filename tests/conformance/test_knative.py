@@ -437,6 +437,7 @@ def test_cross_origin_headers(proxy):
 
 @pytest.mark.parametrize("headers", [
     {"x-a": "b\r\nx-evil: 1"}, {"x a": "b"}, {"": "b"}, {"x-a\n": "b"}, "none", [1],
+    {"x-a": "\x7f"}, {"x-a": "ten bytes\x7f"}, {"x-a": ["\0"]},
     {"content-length": "7"}, {"transfer-encoding": "chunked"}, {"connection": "upgrade"},
 ])
 def test_headers_that_would_break_the_reply_are_left_out(proxy, headers):
