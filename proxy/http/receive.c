@@ -522,7 +522,7 @@ void receive_on_readable(h2o_socket_t *sock, const char *error)
     }
     /* Further input, or its end, is read after the reply, since it cannot change the request being
      * handled. */
-    if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->ends || c->is_cut ||
+    if (c->state == CONNECTION_BUSY || c->state == CONNECTION_CLOSING || c->is_cut ||
         (c->state == CONNECTION_REPLYING && (c->left == NULL || buf_len(&c->raw) > 0))) {
         c->input_waits = true;
         h2o_socket_read_stop(sock);

@@ -131,6 +131,21 @@ def test_a_request_that_never_ends(proxy, part):
         assert stream.answer().status == 200
 
 
+def test_the_time_for_a_request_begins_with_the_request(proxy):
+    """A client that was idle for long has as much time as any other."""
+    one = proxy("--runtime", "python", "--transfer-timeout", 2000)
+    one.started(samples.PYTHON_CODES["echo"])
+    with one.connect() as stream, one.connect() as slow:
+        assert run_on(stream, {"a": 1}) == {"a": 1}
+        slow.send(b"POST /ru")
+        time.sleep(1.9)  # until it is nearly dropped; without that the case would prove less
+        request = request_bytes("/run", b'{"value":{"a":2}}')
+        stream.send(request[:20])
+        assert slow.file.read() == b""
+        stream.send(request[20:])
+        assert stream.answer().json == {"a": 2}
+
+
 def test_answers_that_nobody_takes(proxy):
     """Clients that do not read are dropped, and memory with them; others get theirs."""
     one = proxy("--runtime", "python", "--held-max-bytes", 32 * MIB, "--transfer-timeout", 2000)
@@ -299,6 +314,32 @@ def test_requests_sent_ahead_are_dropped_for_want_of_room(filled):
         answer = stream.answer()
         assert (answer.status, answer.headers["Connection"]) == (200, "close"), answer
         assert stream.file.read() == b""
+
+
+def test_requests_sent_ahead_of_parts_are_dropped_for_want_of_room(proxy, gate, folder):
+    """However much is sent, the reply that has begun is whole, and then the connection ends."""
+    held_back, begun = gate(), gate()
+    one = Watched(proxy, folder, "--runtime", "python", "--workers", 2, "--held-max-bytes", 4 * MIB)
+    one.proxy.started("def parts(args):\n    yield 'first'\n    open(args['gate']).read()\n"
+                      "def main(args):\n    if 'parts' in args:\n        return parts(args)\n"
+                      "    open(args['gate']).read()\n    return {}\n")
+    with one.proxy.connect() as stream:
+        value = json.dumps({"value": {"parts": 1, "gate": begun.path}}).encode()
+        stream.send(request_bytes("/run", value, headers=["Accept: application/x-ndjson"]))
+        begun.wait_reached()
+        stream.status_line()
+        n_held = int(held(one))
+        running = one.proxy.later(one.proxy.run,
+                                  {"gate": held_back.path, "text": (4 * MIB - 8192 - n_held) * "x"})
+        held_back.wait_reached()
+        for _ in range(3):
+            stream.send(500 * request_bytes("/run", b'{"value":{}}'))
+            wait_until(lambda: one.metrics()["whiskloop_requests_refused_total"].value() == 1,
+                       "what is sent ahead to be dropped")
+        begun.release()
+        assert stream.file.read().endswith(b"\r\n0\r\n\r\n")
+    held_back.release()
+    assert running.result().status == 200
 
 
 # ---- what dead proxies leave ----

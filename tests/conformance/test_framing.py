@@ -335,6 +335,17 @@ def test_expect_continue_is_told_before_the_body(echo_proxy, chunks):
         assert stream.answer().json == {"id": "first"}
 
 
+def test_expect_continue_is_told_to_what_is_sent_ahead(echo_proxy):
+    """The head has come with the request before it."""
+    with echo_proxy.connect() as stream:
+        stream.send(SECOND + post(HOST_LINE, LENGTH, b"Expect: 100-continue", body=b""))
+        assert stream.answer().json == {"id": "second"}
+        assert stream.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert stream.file.readline() == b"\r\n"
+        stream.send(BODY)
+        assert stream.answer().json == {"id": "first"}
+
+
 def test_expect_continue_is_told_once(echo_proxy):
     """However many pieces the body comes in, and not for the next request on the connection."""
     with echo_proxy.connect() as stream:
