@@ -80,6 +80,7 @@ REFUSED = {
     "CR in an extension (7.1.1)": (chunked(CHUNK + b";a\rb\r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
     "LF in an extension (7.1.1)": (chunked(CHUNK + b";a\nb\r\n" + BODY + b"\r\n0\r\n\r\n"), 400),
     "an extension without end": (chunked(CHUNK + b";" + 5000 * b"a"), 400),
+    "blanks behind a chunk size, without end": (chunked(CHUNK + 5000 * b" "), 400),
     "chunk longer than its size": (chunked(CHUNK + b"\r\n" + BODY + b"xx\r\n0\r\n\r\n"), 400),
     "LF at the end (7.1)": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\n\n"), 400),
     "CR in a trailer": (chunked(CHUNK + b"\r\n" + BODY + b"\r\n0\r\nX: a\rb\r\n\r\n"), 400),
@@ -140,6 +141,8 @@ TAKEN = {
     "the same length twice (6.3)": post(HOST_LINE, LENGTH, LENGTH),
     "the same length in one line (6.3)": post(HOST_LINE, LENGTH + b", %d" % len(BODY)),
     "length with zeros before it": post(HOST_LINE, b"Content-Length: 000%d" % len(BODY)),
+    "length of 18 digits": post(HOST_LINE, b"Content-Length: %018d" % len(BODY)),
+    "length of 40 digits": post(HOST_LINE, b"Content-Length: %040d" % len(BODY)),
     "chunks": chunked(WHOLE),
     "chunks, capital letters": post(HOST_LINE, b"TRANSFER-ENCODING: CHUNKED",
                                     body=CHUNK.upper() + b"\r\n" + BODY + b"\r\n000\r\n\r\n"),
@@ -177,8 +180,6 @@ BOUNDS = {
     "digits of a chunk's size (7.1)": (15, 400, lambda n: chunked(CHUNK.rjust(n, b"0") + WHOLE[len(CHUNK):])),
     "bytes of a chunk's line and its CR (7.1.1)":
         (4096, 400, lambda n: chunked((CHUNK + b";").ljust(n - 1, b"a") + WHOLE[len(CHUNK):])),
-    "blanks in such a line":
-        (4096, 400, lambda n: chunked(CHUNK.ljust(n - 2) + b";" + WHOLE[len(CHUNK):])),
     "bytes of trailers up to the last CR (7.1.2)":
         (8192, 400, lambda n: chunked(WHOLE[:-2] + b"X: y\r\n" + b"Y: ".ljust(n - 7, b"z") + b"\r\n\r\n")),
 }
@@ -227,6 +228,13 @@ def test_a_head_without_end_is_refused(echo_proxy, head):
         stream.send(head)
         stream.send((66000 - len(head)) * b"y")
         assert stream.answer().status in (414, 431)
+        assert rest_of(stream) == b""
+
+
+def test_a_lone_cr_is_refused_before_the_line_ends(echo_proxy):
+    with echo_proxy.connect() as stream:
+        stream.send(b"POST /run HTTP/1.1\rX")
+        assert stream.answer().status == 400
         assert rest_of(stream) == b""
 
 

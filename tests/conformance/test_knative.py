@@ -130,6 +130,17 @@ def test_a_client_of_http_1_0_sees_the_end_of_its_reply(proxy, first, accept):
     assert b"rest" in reply and b" 20" in reply.splitlines()[0]
 
 
+def test_a_client_of_a_later_http_1_is_answered_as_one_of_1_1(proxy):
+    """RFC 9110 2.5. Its reply in parts has an end, and the connection goes on."""
+    one = shaping(proxy, "    yield {'n': 1}\n")
+    request = b"GET / HTTP/1.2\r\nHost: x\r\nAccept: text/event-stream\r\n"
+    with socket.create_connection(("127.0.0.1", one.port), timeout=WAIT_S) as client:
+        client.sendall(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
+        reply = client.makefile("rb").read()
+    assert reply.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert reply.count(b"\r\n0\r\n\r\n") == 2
+
+
 def test_parts_of_an_image_are_base64(proxy):
     one = shaping(proxy, """
     yield {"headers": {"Content-Type": "image/png"}}

@@ -1,4 +1,4 @@
-/* Base64 of small texts, both ways. */
+/* Base64 of small texts, both ways, and what the code of an action may look like. */
 
 #include "test.h"
 
@@ -126,6 +126,54 @@ static void what_is_none_leaves_nothing(void **state)
     buf_done(&out);
 }
 
+/* What Go 1.26 says, where this is its rule. FINE: the text is valid. */
+#define FINE SIZE_MAX
+
+static const struct {
+    const char *text;
+    size_t fault_at;
+} codes[] = {
+    {"", FINE},         {"QUJD", FINE},   {"QU==", FINE},     {"QUJ=", FINE},
+    {"QUJ=\n", FINE},   {"QU=\n=", FINE}, {"QU\r\nJD", FINE}, {"QUJD\tQUJD ", FINE},
+    {"Q", 0},           {"QU", 0},        {"QUJ", 0},         {"QUJDR", 4},
+    {"QUJDREV", 4},     {"Q=", 1},        {"QU=", 3},         {"QUJD=", 4},
+    {"QUJDR=", 5},      {"QUJDR==", 5},   {"QUJDR===", 5},    {"=", 0},
+    {"QU=D", 2},        {"QU==QUJD", 4},  {"QU=\n", 4},       {"QUJ\n", 1},
+    {"QUJD\n\nR", 6},   {"QUJ==", 4},     {"QU=x", 2},        {"QUJ=x", 4},
+    {"QU\n=\n=\nx", 7}, {"Q\n", 1},       {"QU!D", 2},        {"!", 0},
+};
+
+static void the_code_of_an_action_goes_by_the_rules_of_go(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        struct base64_text found;
+        bool is_fine = base64_check(codes[i].text, strlen(codes[i].text), &found);
+
+        assert_int_equal(is_fine, codes[i].fault_at == FINE);
+        if (is_fine)
+            assert_int_equal(found.n_chars % 4, 0);
+        else
+            assert_int_equal(found.fault_at, codes[i].fault_at);
+    }
+}
+
+static void any_kind_of_gap_is_left_out_of_code(void **state)
+{
+    static const char gaps[] = "\r\n \t";
+
+    (void)state;
+    for (const char *gap = gaps; *gap != '\0'; gap++) {
+        char text[] = "d2hp?c2s=";
+        struct base64_text found;
+
+        *strchr(text, '?') = *gap;
+        assert_true(base64_check(text, strlen(text), &found));
+        assert_int_equal(base64_replace(text, strlen(text), text), 5);
+        assert_memory_equal(text, "whisk", 5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +183,8 @@ int main(void)
         cmocka_unit_test(line_ends_are_left_out),
         cmocka_unit_test(long_texts_in_lines_come_out_whole),
         cmocka_unit_test(what_is_none_leaves_nothing),
+        cmocka_unit_test(the_code_of_an_action_goes_by_the_rules_of_go),
+        cmocka_unit_test(any_kind_of_gap_is_left_out_of_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

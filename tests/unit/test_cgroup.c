@@ -92,14 +92,18 @@ static void a_part_of_a_name_is_another_group(void **state)
 {
     make(*state, "4:memory:/docker/abcd\n", MOUNT_V1("/docker/abc", "memory"),
          "sys/fs/cgroup/memory/x");
+    tree_write(((struct fixture *)*state)->folder.in, "sys/fs/cgroup/memoryd/x", "7\n");
     assert_found(*state, 1, "sys/fs/cgroup/memory");
 }
 
 static void with_both_versions_the_controllers_own_counts(void **state)
 {
-    make(*state, "4:memory:/m\n0::/u\n", MOUNT_V2("/") MOUNT_V1("/", "memory"),
-         "sys/fs/cgroup/memory/m/x");
-    assert_found(*state, 1, "sys/fs/cgroup/memory/m");
+    static const char *const texts[] = {"4:memory:/m\n0::/u\n", "0::/u\n4:memory:/m\n"};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        make(*state, texts[i], MOUNT_V2("/") MOUNT_V1("/", "memory"), "sys/fs/cgroup/memory/m/x");
+        assert_found(*state, 1, "sys/fs/cgroup/memory/m");
+    }
 }
 
 static void a_controller_beside_version_1_may_be_version_2s(void **state)
@@ -175,6 +179,7 @@ static void a_count_goes_by_its_whole_key(void **state)
         {"oom_kill 18446744073709551616\n", false, 0},
         {"oom_kill_disable 0\nunder_oom 0\n", false, 0},
         {"oom_kill x\n", false, 0},
+        {"oom_kill_3\n", false, 0},
         {"oom_kill\n", false, 0},
         {"oom_kill 3", false, 0}, /* cut */
         {"", false, 0},
@@ -247,7 +252,10 @@ static void a_part_of_a_processor_counts_as_one(void **state)
     static const struct {
         const char *text;
         unsigned n;
-    } cases[] = {{"1000 100000\n", 1}, {"100000 100000\n", 1}, {"110000 100000\n", 2}};
+    } cases[] = {{"1000 100000\n", 1},
+                 {"100000 100000\n", 1},
+                 {"110000 100000\n", 2},
+                 {"100000000 100000\n", 1000}};
     struct fixture *f = *state;
     unsigned all = cgroup_usable_cpus("/nowhere");
 
@@ -305,6 +313,9 @@ static void in_version_1_the_groups_above_bound_it_too(void **state)
     tree_write(f->folder.in, "sys/fs/cgroup/memory/memory.stat",
                "cache 0\nhierarchical_memory_limit 268435456\n");
     assert_int_equal(held_default_max(f->folder.in), 64 * MIB);
+    tree_write(f->folder.in, "sys/fs/cgroup/memory/memory.stat",
+               "hierarchical_memory_limit 9223372036854771712\n"); /* no limit above */
+    assert_int_equal(held_default_max(f->folder.in), 128 * MIB);
 }
 
 int main(void)
