@@ -151,7 +151,7 @@ static int make_folders(const char *dir, struct err *err)
         at += strcspn(at, "/");
         kept = *at;
         *at = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST && errno != EISDIR)
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
             return err_set(err, ERR_SYSTEM, errno, "cannot make folder \"%s\": %s", path,
                            strerror(errno));
         *at = kept;

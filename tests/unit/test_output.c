@@ -328,6 +328,33 @@ static void what_is_added_while_somebody_waits_is_written_too(void **state)
     assert_string_equal(f->read + f->n_read - 4, "end\n");
 }
 
+/* It may be in the midst of its own call. */
+static void a_waiter_is_not_told_by_what_is_added(void **state)
+{
+    struct fixture *f = *state;
+
+    stall(f);
+    add_many(f, OUTPUT_FULL_BYTES);
+    output_wait(&f->output, &f->waiter);
+    for (int i = 0; i < 20; i++) {
+        read_what_is_there(f);
+        add_many(f, 1);
+    }
+    assert_int_equal(f->n_told, 0);
+    loop_until(f->loop, waiter_was_told, f);
+}
+
+static void at_their_bound_the_proxys_own_lines_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    stall(f);
+    add_many(f, OUTPUT_OWN_BYTES);
+    assert_int_equal(f->output.n_dropped, 0);
+    add_many(f, 1);
+    assert_int_equal(f->output.n_dropped, 1);
+}
+
 static void the_proxys_own_lines_are_dropped_and_counted_beyond_their_bound(void **state)
 {
     struct fixture *f = *state;
@@ -530,6 +557,8 @@ int main(void)
         TEST(a_waiter_is_told_once_when_there_is_room),
         TEST(nothing_is_lost_while_the_reader_stalls),
         TEST(what_is_added_while_somebody_waits_is_written_too),
+        TEST(a_waiter_is_not_told_by_what_is_added),
+        TEST(at_their_bound_the_proxys_own_lines_are_dropped),
         TEST(the_proxys_own_lines_are_dropped_and_counted_beyond_their_bound),
         TEST(memory_goes_back_once_all_is_written),
         TEST(without_a_reader_bytes_are_dropped),

@@ -39,6 +39,9 @@ static void open_both(struct fixture *f)
 
     assert_int_equal(stream_open_own(&f->in, f->s.loop, STDIN_FILENO, &err), 0);
     assert_int_equal(stream_open_own(&f->out, f->s.loop, STDOUT_FILENO, &err), 0);
+    /* An action's processes do not inherit them. */
+    assert_int_equal(fcntl(f->in.fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(f->out.fd, F_GETFD), FD_CLOEXEC);
 }
 
 static int open_fifo(struct fixture *f, struct stream *stream, const char *path, struct err *err)
