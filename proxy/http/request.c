@@ -432,13 +432,12 @@ void request_break(struct request *request, struct buf *bytes)
         end_stream(request);
 }
 
-struct span request_accept(const struct request *request)
+struct span request_accept(const struct request *request, ssize_t *at)
 {
-    ssize_t at = h2o_find_header(&request->req->headers, H2O_TOKEN_ACCEPT, -1);
+    const h2o_headers_t *headers = &request->req->headers;
 
-    if (at < 0)
-        return (struct span){NULL, 0};
-    return trimmed(request->req->headers.entries[at].value);
+    *at = h2o_find_header(headers, H2O_TOKEN_ACCEPT, *at);
+    return *at >= 0 ? trimmed(headers->entries[*at].value) : (struct span){NULL, 0};
 }
 
 void request_reply(struct request *request, int status, char *body, size_t n)

@@ -33,11 +33,9 @@ static bool is_zero(struct span parameter)
     return true;
 }
 
-enum stream_kind stream_asked(const struct request *request)
+static enum stream_kind kind_among(struct span rest)
 {
-    struct span rest = request_accept(request);
-
-    while (rest.text != NULL && rest.n > 0) {
+    while (rest.n > 0) {
         struct span range = span_cut(&rest, ',');
         struct span type = span_trimmed(span_cut(&range, ';'));
         bool is_wanted = true;
@@ -49,6 +47,18 @@ enum stream_kind stream_asked(const struct request *request)
                 return kind;
     }
     return STREAM_NONE;
+}
+
+enum stream_kind stream_asked(const struct request *request)
+{
+    enum stream_kind kind = STREAM_NONE;
+    ssize_t at = -1;
+    struct span list = request_accept(request, &at);
+
+    /* A list may be spread over several headers: RFC 9110 5.3 */
+    for (; kind == STREAM_NONE && list.text != NULL; list = request_accept(request, &at))
+        kind = kind_among(list);
+    return kind;
 }
 
 /* ---- the form of the reply ---- */

@@ -324,13 +324,16 @@ def test_the_type_that_is_accepted_decides(started):
     one = started()
     for accept, kind in (("text/event-stream;q=0.5", EVENTS), ("Text/Event-Stream", EVENTS),
                          ("text/html ; level=1 ,\tapplication/x-ndjson ; q=1.0 ", LINES),
-                         ("text/event-stream;q=0, application/x-ndjson", LINES)):
+                         ("text/event-stream;q=0, application/x-ndjson", LINES),
+                         ("text/html\r\nAccept: application/x-ndjson", LINES),  # RFC 9110 5.3
+                         ("text/event-stream;q=0\r\nAccept: */*\r\nAccept: text/event-stream", EVENTS)):
         with one.connect() as connection:
             reply = Reply(connection, "/run", {"n": 1}, accept)
             assert reply.head() == (200, kind)
             reply.rest()
     body = json.dumps({"value": {"n": 1}}).encode()
-    for accept in ("text/event-stream;q=0", "text/event-stream;x; q=0.000", "text/event-streams", "*/*", ",;,"):
+    for accept in ("text/event-stream;q=0", "text/event-stream;x; q=0.000", "text/event-streams", "*/*", ",;,",
+                   "\r\nAccept: */*"):
         with one.connect() as connection:
             connection.send(request_bytes("/run", body, headers=[f"Accept: {accept}"]))
             assert connection.answer().json == {"total": 1}
