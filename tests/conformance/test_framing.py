@@ -6,6 +6,8 @@ Each case is sent raw, with a whole request behind it. Nothing behind a fault ma
 import pytest
 
 import samples
+from watch import Watched
+from whisk import wait_until
 from wire import request_bytes
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -293,12 +295,14 @@ def test_http_1_0(echo_proxy, lines, keeps):
 
 @pytest.mark.parametrize("target, line", [
     (b"http://127.0.0.1/run", b"X: y"), (b"/run", b"Expect: 100-continue"), (b"/run", b"Upgrade: h2c")])
-def test_a_head_of_http_1_0_that_is_rewritten_stays_one(echo_proxy, target, line):
+def test_a_head_of_http_1_0_that_is_rewritten_stays_one(proxy, folder, target, line):
     """Nobody who speaks HTTP/1.0 expects 100 Continue (9110 10.1.1), or a connection that is kept."""
-    with echo_proxy.connect() as stream:
+    one = Watched(proxy, folder, "--runtime", "python")
+    one.proxy.started(samples.PYTHON_CODES["echo"])
+    with one.proxy.connect() as stream:
         stream.send(post(LENGTH, line, target=target, version=b"HTTP/1.0", body=b""))
-        for i in range(len(BODY)):
-            stream.send(BODY[i:i + 1])
+        wait_until(lambda: one.metrics()["whiskloop_held_bytes"].value() > 0, "the head to be read")
+        stream.send(BODY)
         assert stream.answer().json == {"id": "first"}
         assert rest_of(stream) == b""
 
