@@ -130,8 +130,7 @@ static bool is_authority(struct span host)
     return count_kind(host.text, host.n, HOST) == host.n;
 }
 
-static enum framing read_request_line(struct head *head, struct seen *seen, const char *line,
-                                      size_t n)
+static enum framing read_request_line(struct head *head, const char *line, size_t n)
 {
     const char *space = memchr(line, ' ', n);
     struct span version;
@@ -152,7 +151,6 @@ static enum framing read_request_line(struct head *head, struct seen *seen, cons
     if (version.text[5] != '1')
         return bad(head, 505, "The version of HTTP must be 1.0 or 1.1.");
     head->minor = version.text[7] == '0' ? 0 : 1;
-    seen->is_rewritten = version.text[7] > '1';
     if (head->target.n == 0)
         return bad(head, 400, "The request's target is empty.");
     if (head->target.n > TARGET_MAX_BYTES)
@@ -345,8 +343,7 @@ enum framing head_read(struct head *head, const char *text, size_t n)
         return bad(head, 400, "The request line does not begin with a method.");
     found = find_line(head, text, n, at, &end);
     if (found == FRAMING_WHOLE)
-        found = or_lone_cr(head, read_request_line(head, &seen, text + at, end - at), text + at,
-                           end - at);
+        found = or_lone_cr(head, read_request_line(head, text + at, end - at), text + at, end - at);
     while (found == FRAMING_WHOLE) {
         at = end + 2;
         assert(at <= n);

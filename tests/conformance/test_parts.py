@@ -350,6 +350,7 @@ def test_a_client_that_leaves_ends_the_function(started, folder):
     assert reply.head()[0] == 200 and reply.chunk().startswith(as_lines(PARTS[0]))
     Reply(second, "/run", {"n": ENDLESS}, EVENTS)  # its line may stand in the pipe, ahead
     second.reset()
+    wait_until(lambda: ends(f"{folder}/admin").get("cancelled") == 1, "the second to be cancelled")
     first.close()
     wait_until(lambda: ends(f"{folder}/admin").get("cancelled") == 2, "both to be cancelled")
     assert one.run({"n": 2}).json == {"total": 2}
