@@ -62,7 +62,7 @@ static int parse_mode(struct endpoint *endpoint, const char *option, const char 
 {
     size_t n = strspn(text, "01234567");
 
-    if (n == 0 || n > 4 || text[n] != '\0' || strtoul(text, NULL, 8) > 0777)
+    if (n == 0 || text[n] != '\0' || strtoul(text, NULL, 8) > 0777)
         return err_set(err, ERR_REQUEST, 0, "%s: mode=%s: want an octal number from 0 to 0777",
                        option, text);
     endpoint->has_mode = true;

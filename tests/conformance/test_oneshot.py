@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from archives import zipped
+from watch import Watched
 from whisk import PROGRAM, REPO, WAIT_S, assert_error, is_sanitized, soon
 
 OPTIONS = ("--runtime", "oneshot")
@@ -54,12 +55,13 @@ def test_TD2_TD3_init_without_code_leaves_the_stub(proxy, body):
 
 
 @pytest.mark.parametrize("value", ["A", 7, True])
-def test_TD4_argument_that_is_no_object_is_404(proxy, value):
+def test_TD4_argument_that_is_no_object_is_404(proxy, folder, value):
     """T-D4: 404 for bad run argument."""
-    one = proxy(*OPTIONS)
-    one.started(ECHO_ARGUMENT)
-    assert_error(one.run(value), 404, NO_OBJECT)
-    assert one.check_streams(1) == ("", "")
+    one = Watched(proxy, folder, *OPTIONS)
+    one.proxy.started(ECHO_ARGUMENT)
+    assert_error(one.proxy.run(value), 404, NO_OBJECT)
+    assert one.proxy.check_streams(1) == ("", "")
+    assert one.ends() == {"bad_body": 1}
 
 
 def test_TD5_bad_script_fails_when_it_runs(proxy):

@@ -160,6 +160,15 @@ static void a_signal_is_named_behind_what_was_said(void **state)
     assert_string_equal(text(f), "half\nthe compiler was ended by signal 9 (Killed)");
 }
 
+/* The text for a compiler that has used up its processor time needs a bound that it had. */
+static void a_signal_for_processor_time_that_nobody_bounds_is_named(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "kill -XCPU $$", A_MINUTE_MS);
+    assert_string_equal(text(f), "the compiler was ended by signal 24 (CPU time limit exceeded)");
+}
+
 /* Its time is up as soon as it has said something. */
 static void on_look(struct loop_timer *look)
 {
@@ -268,6 +277,7 @@ int main(void)
         TEST(what_it_said_is_told_word_for_word_in_order),
         TEST(a_failure_without_a_word_is_told_in_ours),
         TEST(a_signal_is_named_behind_what_was_said),
+        TEST(a_signal_for_processor_time_that_nobody_bounds_is_named),
         TEST(one_that_hangs_is_ended_at_its_deadline),
         TEST(what_it_leaves_running_holds_nobody_up_and_is_killed),
         TEST(a_file_beyond_the_bound_ends_it),

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -130,6 +131,25 @@ static void port_0_becomes_a_free_one(void **state)
     assert_true(client >= 0);
 }
 
+/* It counts as the container's memory: docs/framing.md. */
+static void what_the_kernel_keeps_unsent_for_a_client_is_bounded(void **state)
+{
+    struct endpoint endpoint;
+    struct err err;
+    int bytes = 0;
+    socklen_t n = sizeof(bytes);
+    auto_fd int fd = -1, client = -1, accepted = -1;
+
+    (void)state;
+    assert_int_equal(endpoint_parse(&endpoint, "--x", "127.0.0.1:0", &err), 0);
+    fd = endpoint_listen(&endpoint, "--x", &err);
+    client = endpoint_connect(&endpoint, WAIT_MS);
+    accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0);
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &n), 0);
+    assert_int_equal(bytes, 262144);
+}
+
 static void a_port_in_use_is_told(void **state)
 {
     struct endpoint endpoint;
@@ -206,17 +226,37 @@ static void the_file_has_the_mode_and_the_owner_that_were_asked_for(void **state
     struct endpoint endpoint;
     struct stat info;
     struct err err;
+    mode_t mask = umask(0077);
     auto_fd int fd = -1;
 
     assert_int_equal(endpoint_parse(&endpoint, "--x", text, &err), 0);
     assert_non_null(strstr(endpoint.path, "/so,cket"));
     fd = endpoint_listen(&endpoint, "--x", &err);
     assert_true(fd >= 0);
+    assert_int_equal(umask(mask), 0077); /* that of later files, and of the action, stays */
     assert_int_equal(lstat(endpoint.path, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0620);
     assert_int_equal(info.st_uid, is_root ? 7 : getuid());
     assert_int_equal(info.st_gid, is_root ? 8 : getgid());
     endpoint_leave(&endpoint);
+}
+
+static void an_owner_that_cannot_be_set_leaves_no_file(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *text = xasprintf("unix:%s/socket,owner=0", f->folder.in);
+    bool was_root = geteuid() == 0;
+    struct endpoint endpoint;
+    struct err err;
+
+    assert_int_equal(endpoint_parse(&endpoint, "--x", text, &err), 0);
+    if (was_root &&
+        (chmod(f->folder.outer, 0755) < 0 || chmod(f->folder.in, 0777) < 0 || seteuid(65534) < 0))
+        skip();
+    assert_int_equal(endpoint_listen(&endpoint, "--x", &err), -1);
+    assert_true(!was_root || seteuid(0) == 0);
+    assert_int_equal(err.os, EPERM);
+    assert_false(exists(f));
 }
 
 static void a_wrong_mode_or_owner_is_named(void **state)
@@ -332,10 +372,12 @@ int main(void)
         cmocka_unit_test(anything_else_is_refused_with_what_is_wanted),
         cmocka_unit_test(the_longest_path_that_the_system_takes_is_taken),
         cmocka_unit_test(port_0_becomes_a_free_one),
+        cmocka_unit_test(what_the_kernel_keeps_unsent_for_a_client_is_bounded),
         cmocka_unit_test(a_port_in_use_is_told),
         cmocka_unit_test(a_name_is_no_address),
         TEST(a_unix_socket_leaves_no_file),
         TEST(the_file_has_the_mode_and_the_owner_that_were_asked_for),
+        TEST(an_owner_that_cannot_be_set_leaves_no_file),
         TEST(a_wrong_mode_or_owner_is_named),
         TEST(the_file_of_a_dead_process_is_replaced),
         TEST(a_socket_that_somebody_listens_on_is_left_alone),
