@@ -178,6 +178,16 @@ def test_deadline_of_the_body(proxy):
         assert_serves(one)
 
 
+@pytest.mark.parametrize("deadline_ms", [449, 100000])
+def test_no_deadline_leads_beyond_the_setting(proxy, deadline_ms):
+    """The setting holds for one that is further away, and is the most that an error names as the limit."""
+    one = started(proxy, "--timeout", 450)
+    reply = one.run(steps(puppet.forever()), deadline=soon(deadline_ms))
+    assert_late(reply)
+    assert int(re.search(r"of (\d+) milliseconds", reply.error)[1]) <= 450
+    assert_serves(one)
+
+
 @pytest.mark.parametrize("limit", [400, 1500])
 @pytest.mark.parametrize("env, early", [({"__OW_API_HOST": "h"}, False), ({}, True)])
 def test_the_platforms_limit_is_kept_and_named(proxy, env, early, limit):
