@@ -280,6 +280,22 @@ def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
     assert running.result().status == 200
 
 
+def test_a_body_that_the_queue_has_no_place_for_is_held_no_longer(proxy, gate, folder):
+    door = gate()
+    one = Watched(proxy, folder, "--runtime", "python", "--workers", 1, "--queue-max", 1)
+    one.proxy.started("def main(args):\n    open(args['gate']).read() if args else None\n    return {}\n")
+    running = one.proxy.later(one.proxy.run, {"gate": door.path})
+    door.wait_reached()
+    waiting = one.proxy.later(one.proxy.run, {})
+    wait_until(lambda: one.metrics()["whiskloop_activations_queued"].value() == 1, "one to wait")
+    before = held(one)
+    for _ in range(3):
+        assert one.proxy.post("/run", b'{"value":{}}' + MIB * b" ").status == 429
+    wait_until(lambda: held(one) == before, "the refused bodies to be freed")
+    door.release()
+    assert (running.result().status, waiting.result().status) == (200, 200)
+
+
 @pytest.fixture
 def filled(proxy, gate, folder):
     """A proxy whose memory for clients is filled by an activation, up to 8 KiB."""
