@@ -1,5 +1,6 @@
 """--admin: health, readiness and metrics on a listener of their own."""
 
+import json
 import os
 import re
 import socket
@@ -217,6 +218,27 @@ def test_what_is_sent_ahead_is_answered_during_drain_delay(watched, chunks):
         for connection in ("keep-alive", "close"):
             reply = stream.answer()
             assert (reply.status, reply.headers["Connection"]) == (404, connection)
+        assert stream.file.read() == b""
+    one.proxy.terminate()
+    assert one.proxy.process.wait(WAIT_S) == 0
+
+
+def test_what_is_sent_while_another_runs_is_answered_during_drain_delay(watched, gate):
+    """Also if its bytes have come after those of the request before them, and are still unread."""
+    door = gate()
+    one = native(watched, "--drain-delay", "3600000")
+    one.proxy.terminate()
+    wait_until(lambda: one.ask("/readyz").status == 503, "it to leave")
+    with one.proxy.connect() as stream:
+        body = json.dumps({"value": steps(puppet.wait_at(door), answer('{"a":1}'))}).encode()
+        stream.send(request_bytes("/run", body))
+        door.wait_reached()
+        stream.send(request_bytes("/nowhere", b"{}"))
+        assert_says(one.ask("/healthz"), 200, "ok\n")  # by then it has seen that there is more
+        door.release()
+        reply = stream.answer()
+        assert (reply.json, reply.headers["Connection"]) == ({"a": 1}, "keep-alive")
+        assert stream.answer().status == 404
         assert stream.file.read() == b""
     one.proxy.terminate()
     assert one.proxy.process.wait(WAIT_S) == 0

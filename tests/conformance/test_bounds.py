@@ -37,12 +37,13 @@ def test_as_many_connections_are_kept_as_are_allowed(proxy, n):
     one = proxy("--runtime", "python", "--connections-max", n)
     one.started(samples.PYTHON_CODES["echo"])
     streams = [one.connect() for _ in range(n)]
-    for turn in range(2):
+    for turn in range(3):
+        streams.reverse()  # in the end, the longest idle is the last that came
         assert [run_on(stream, {"n": turn}) for stream in streams] == n * [{"n": turn}]
     more = one.connect()
-    assert run_on(more, {"n": 2}) == {"n": 2}
+    assert run_on(more, {"n": 4}) == {"n": 4}
     assert streams[0].file.read() == b""
-    assert [run_on(stream, {"n": 3}) for stream in streams[1:]] == (n - 1) * [{"n": 3}]
+    assert [run_on(stream, {"n": 5}) for stream in streams[1:]] == (n - 1) * [{"n": 5}]
     for stream in (more, *streams):
         stream.close()
 
@@ -144,6 +145,17 @@ def test_the_time_for_a_request_begins_with_the_request(proxy):
         assert slow.file.read() == b""
         stream.send(request[20:])
         assert stream.answer().json == {"a": 2}
+
+
+def test_an_answer_counts_until_it_has_left(proxy, folder):
+    one = Watched(proxy, folder, "--runtime", "python")
+    one.proxy.started(ANSWERS)
+    with one.proxy.connect() as stream:
+        stream.send(request_bytes("/run", json.dumps({"value": {"n": 20 * MIB}}).encode()))
+        assert stream.file.peek(10)[:10] == b"HTTP/1.1 2"
+        assert held(one) >= 20 * MIB
+        assert len(stream.answer().json["text"]) == 20 * MIB
+        wait_until(lambda: held(one) == 0, "the answer to leave")
 
 
 def test_answers_that_nobody_takes(proxy):
@@ -270,11 +282,12 @@ def test_who_sends_slowly_into_a_full_memory_is_refused(proxy, gate):
     one = proxy("--runtime", "python", "--held-max-bytes", 4 * MIB)
     one.started("def main(args):\n    open(args['gate']).read()\n    return {}\n")
     with one.connect() as slow:
-        slow.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
-        running = one.later(one.run, {"gate": held_back.path, "text": (4 * MIB - 65536) * "x"})
+        slow.send(b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                  b"4000\r\n" + 16384 * b" " + b"\r\n")
+        running = one.later(one.run, {"gate": held_back.path, "text": (4 * MIB - 40960) * "x"})
         held_back.wait_reached()
         time.sleep(1.1)  # until it counts as slow; without that the case would prove less
-        slow.send(b"FFFF\r\n" + 65535 * b" " + b"\r\n")
+        slow.send(b"8000\r\n" + 32768 * b" " + b"\r\n")  # so little that it is slow still
         assert slow.answer().status == 429
     held_back.release()
     assert running.result().status == 200
