@@ -158,6 +158,25 @@ def test_an_answer_counts_until_it_has_left(proxy, folder):
         wait_until(lambda: held(one) == 0, "the answer to leave")
 
 
+def test_a_client_that_takes_its_answer_piece_by_piece_gets_all_of_it(proxy):
+    """It takes longer than --transfer-timeout, and yet more than 64 KiB in that time."""
+    one = proxy("--runtime", "python", "--transfer-timeout", 2000)
+    one.started(ANSWERS)
+    n_bytes = 16 * MIB
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        sock.settimeout(whisk.WAIT_S)
+        sock.connect(("127.0.0.1", one.port))
+        sock.sendall(request_bytes("/run", json.dumps({"value": {"n": n_bytes}}).encode()))
+        taken, begun_at = 0, time.monotonic()
+        while taken < n_bytes:
+            if time.monotonic() - begun_at < 3.5:  # without the pauses the case would prove less
+                time.sleep(0.1)
+            piece = sock.recv(512 * 1024)
+            assert piece, f"disconnected after {taken} bytes"
+            taken += len(piece)
+
+
 def test_answers_that_nobody_takes(proxy):
     """Clients that do not read are dropped, and memory with them; others get theirs."""
     one = proxy("--runtime", "python", "--held-max-bytes", 32 * MIB, "--transfer-timeout", 2000)
