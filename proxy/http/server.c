@@ -325,9 +325,6 @@ void server_drain(struct server *server)
     h2o_socket_close(server->listener);
     server->listener = NULL;
     loop_timer_clear(&server->accept_again);
-    /* h2o_context_request_shutdown() is not used: it also ends HTTP/2, and leaves timers that make
-     * h2o_context_dispose() fail. HTTP/1 looks at this flag only. */
-    server->ctx.shutdown_requested = 1;
 }
 
 bool server_free(struct server **server)
