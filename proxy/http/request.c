@@ -246,7 +246,6 @@ static void on_piece_sent(struct request *request)
 {
     assert(request->is_sending);
     request->is_sending = false;
-    connection_progress(request->connection, request->n_body);
     connection_waiting(request->connection);
     if (request->watcher != NULL)
         request->watcher->room(request->watcher_owner);
