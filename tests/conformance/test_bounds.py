@@ -147,6 +147,22 @@ def test_the_time_for_a_request_begins_with_the_request(proxy):
         assert stream.answer().json == {"a": 2}
 
 
+@pytest.mark.parametrize("sent", [b"", request_bytes("/run", b"{}"), b"POST /ru", request_bytes("/run", b"{}")[:-1]],
+                         ids=["nothing", "a request", "a part of a head", "a part of a body"])
+def test_a_connection_without_a_complete_request_is_closed(proxy, sent):
+    """After --idle-timeout; one whose request runs is not idle."""
+    one = proxy("--runtime", "python", "--workers", 2, "--idle-timeout", 300)
+    one.started("import time\ndef main(args):\n    time.sleep(args.get('s', 0))\n    return {}\n")
+    running = one.later(one.run, {"s": 5})
+    with one.connect() as stream:
+        stream.send(sent)
+        if sent.endswith(b"{}"):
+            assert stream.answer().status == 200
+        assert stream.file.read() == b""
+    assert not running.done
+    assert running.result().status == 200
+
+
 def test_an_answer_counts_until_it_has_left(proxy, folder):
     one = Watched(proxy, folder, "--runtime", "python")
     one.proxy.started(ANSWERS)

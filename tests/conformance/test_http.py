@@ -358,3 +358,17 @@ def test_a_body_that_no_path_takes_is_not_read(echo):
             answer = stream.answer()
             assert (answer.status, answer.headers["Connection"]) == (status, "close"), (path, answer)
             assert stream.file.read() == b""
+
+
+def test_a_small_body_that_no_path_takes_does_not_end_the_connection(echo):
+    """Up to 64 KiB it is read and dropped. The answer names no server, whose faults could be looked up."""
+    with echo.connect() as stream:
+        for n in (65535, 65536):
+            stream.send(request_bytes("/nowhere", n * b" "))
+            answer = stream.answer()
+            assert (answer.status, answer.headers["Connection"]) == (404, "keep-alive"), n
+            assert "Server" not in answer.headers
+        stream.send(request_bytes("/nowhere", 65537 * b" "))
+        answer = stream.answer()
+        assert (answer.status, answer.headers["Connection"]) == (404, "close")
+        assert stream.file.read() == b""
