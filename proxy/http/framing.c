@@ -174,8 +174,8 @@ static enum framing read_length(struct head *head, struct seen *seen, struct spa
     struct span element, list = value;
     bool any = false;
 
-    /* libh2o accepts only one number, without a blank after it or too many digits. Rewrite any other
-     * form for libh2o. */
+    /* libh2o accepts only one number, without a blank after it or too many digits. Rewrite any
+     * other form for libh2o. */
     if (head->has_length || value.text[value.n] != '\r' || value.n > LENGTH_MAX_DIGITS ||
         memchr(value.text, ',', value.n) != NULL)
         seen->is_rewritten = true;

@@ -84,7 +84,8 @@ void request_send(struct request *request, struct buf *bytes, bool is_last);
  * this only while no piece is being sent. bytes: taken over. The request is gone after this
  * call. */
 void request_break(struct request *request, struct buf *bytes);
-/* The value of the next header `accept`. *at: -1 for the first one. text NULL: there are no more. */
+/* The value of the next header `accept`. *at: -1 for the first one. text NULL: there are no
+ * more. */
 struct span request_accept(const struct request *request, ssize_t *at);
 
 /* ---- for http/knative.c, which wraps other handlers ---- */
