@@ -163,6 +163,19 @@ def test_a_connection_without_a_complete_request_is_closed(proxy, sent):
     assert running.result().status == 200
 
 
+def test_code_counts_until_it_is_on_disk(proxy, gate, folder):
+    door = gate()
+    one = Watched(proxy, folder, "--runtime", "python")
+    loading = one.proxy.later(one.proxy.init, f"open({door.path!r}).read()\ndef main(args):\n    return {{}}\n#" +
+                              2 * MIB * "x")
+    door.wait_reached()
+    try:
+        assert held(one) == 0
+    finally:
+        door.release()
+    assert loading.result().status == 200
+
+
 def test_an_answer_counts_until_it_has_left(proxy, folder):
     one = Watched(proxy, folder, "--runtime", "python")
     one.proxy.started(ANSWERS)
