@@ -1,7 +1,7 @@
 """What the tests of the Python launcher share: it as a filter in a shell and as a child with pipes.
 
 LAUNCHER_PYTHON names another interpreter to test it with (pypy3). With the fixture `both_ways` each
-test runs with the accelerator of the build folder and without.
+test runs with the accelerator of the build folder and without; with @one_way as it is built.
 """
 
 import json
@@ -27,12 +27,17 @@ options = []  # for the interpreter of all launchers that are started
 @pytest.fixture(params=["accelerated", "plain"])
 def both_ways(request):
     """Each test with the loop in C, and with the one in Python."""
-    if request.param == "accelerated":
-        if not list(ACCELERATOR.glob("whiskloop_accelerator.*.so")):
-            pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
+    is_built = bool(list(ACCELERATOR.glob("whiskloop_accelerator.*.so")))
+    if request.param == "accelerated" and not is_built:
+        pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
+    if request.param != "plain" and is_built:
         options[:] = ["-X", "whiskloop=%s" % ACCELERATOR]
     yield request.param
     del options[:]
+
+
+# Of a test that is about what comes before the first line: there the accelerator has no part in it.
+one_way = pytest.mark.parametrize("both_ways", ["as built"], indirect=True)
 
 
 def environment(extra):

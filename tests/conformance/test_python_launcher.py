@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from python_launcher import (ECHO, HANG_S, HELLO, LAUNCHER, PYTHON, action, both_ways, shell, start)
+from python_launcher import (ECHO, HANG_S, HELLO, LAUNCHER, PYTHON, action, both_ways, one_way, options, shell, start)
 
 __all__ = ["action", "both_ways", "start"]  # fixtures, which pytest finds by their names here
 
@@ -37,11 +37,13 @@ def test_a_single_file_is_an_action_and_needs_no_other_name(action):
     assert done.answers == [{"greeting": "Hello, stranger"}]
 
 
+@one_way
 def test_the_launcher_is_executable_by_itself(action):
     done = shell(action(ECHO), lines='{"value":{"a":1}}\n', program=[str(LAUNCHER)])
     assert done.answers == [{"a": 1}]
 
 
+@one_way
 @pytest.mark.parametrize("safe_path", ["", "1"])
 def test_the_launcher_works_through_a_link_and_leaves_nothing_in_the_path(
         action, tmp_path, safe_path):
@@ -55,6 +57,7 @@ def test_the_launcher_works_through_a_link_and_leaves_nothing_in_the_path(
     assert path[1] not in (str(tmp_path), str(LAUNCHER.parent))
 
 
+@one_way
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"]])
 def test_wrong_arguments_get_the_usage_and_exit_2(arguments):
     done = shell(*arguments)
@@ -63,14 +66,14 @@ def test_wrong_arguments_get_the_usage_and_exit_2(arguments):
 
 
 def test_a_reader_that_leaves_ends_the_filter_without_a_word(action, tmp_path):
-    command = "yes '{}' | head -n 9999 | %s %s %s 2>%s | head -n 1" % (
-        PYTHON, LAUNCHER, action(ECHO), tmp_path / "err")
+    launcher = " ".join([PYTHON, *options, str(LAUNCHER)])
+    command = "yes '{}' | head -n 9999 | %s %s 2>%s | head -n 1" % (launcher, action(ECHO), tmp_path / "err")
     assert subprocess.check_output(command, shell=True, timeout=HANG_S) == b"{}\n"
     assert (tmp_path / "err").read_text() == ""
 
 
 def test_few_descriptors_are_enough(action):
-    program = ["/bin/sh", "-c", 'ulimit -n 20; exec "$@"', "sh", PYTHON, str(LAUNCHER)]
+    program = ["/bin/sh", "-c", 'ulimit -n 20; exec "$@"', "sh", PYTHON, *options, str(LAUNCHER)]
     assert shell(action(ECHO), lines="{}", program=program).answers == [{}]
 
 
@@ -276,11 +279,13 @@ def test_without_acknowledgement_no_ready_line_is_written(action, start):
     assert child.run({"first": 1}) == {"first": 1}
 
 
+@one_way
 def test_what_loading_prints_is_in_the_log_before_the_ready_line(action, start):
     child = start(action("import os\nprint(os.environ['X'], end='')\n" + ECHO), env={"X": "xyz"})
     assert child.out() == "xyz"
 
 
+@one_way
 def test_modules_packages_and_files_beside_the_action_are_found(action, start):
     child = start(action("""
         from echo import echo
@@ -298,20 +303,24 @@ def test_modules_packages_and_files_beside_the_action_are_found(action, start):
     assert answer["file"].endswith("/action/__main__.py")
 
 
+@one_way
 def test_code_for_the_command_line_does_not_run(action):
     code = ECHO + "if __name__ == '__main__':\n    raise SystemExit('ran')\n"
     assert shell(action(code), lines="{}").answers == [{}]
 
 
+@one_way
 def test_an_action_that_reads_its_arguments_finds_none(action):
     code = "import argparse\nargparse.ArgumentParser().parse_args()\n" + ECHO
     assert shell(action(code), "main", lines="{}").answers == [{}]
 
 
+@one_way
 def test_an_empty_name_means_main(action):
     assert shell(action(ECHO), "", lines="{}").answers == [{}]
 
 
+@one_way
 @pytest.mark.parametrize("name", ["nobody", "number"])
 def test_a_missing_function_is_told_by_name(action, start, name):
     child = start(action("number = 1\n" + ECHO), name, ready=False)
@@ -320,6 +329,7 @@ def test_a_missing_function_is_told_by_name(action, start, name):
     assert "Traceback" not in child.err()
 
 
+@one_way
 def test_a_folder_without_main_file_is_told(action, start):
     folder = action("", **{"echo.py": ECHO})
     (folder / "__main__.py").unlink()
@@ -328,6 +338,7 @@ def test_a_folder_without_main_file_is_told(action, start):
     assert "Zip file does not include __main__.py" in child.err()
 
 
+@one_way
 @pytest.mark.parametrize("code,text", [
     ("10 PRINT 'Hello!'\n20 GOTO 10\n", "SyntaxError"),
     ("import iamnotsupported\n", "iamnotsupported"), ("raise ValueError('broken')\n", "broken")])
@@ -338,6 +349,7 @@ def test_code_that_does_not_load_leaves_a_traceback_and_no_ready_line(action, st
     assert "importlib" not in child.err()
 
 
+@one_way
 def test_an_exit_while_loading_ends_without_a_word(action, start):
     child = start(action("import sys\nsys.exit(1)\n" + ECHO), ready=False)
     assert child.end() == (1, b"")
@@ -372,6 +384,7 @@ USES_PACKAGE = """
     """
 
 
+@one_way
 @pytest.mark.parametrize("part", ["bin", "Scripts"])
 def test_a_virtualenv_is_activated_and_own_modules_come_first(action, start, part):
     root = "virtualenv/" + part
@@ -393,11 +406,13 @@ def venv(version):
             packages + "/own.py": "OF = 'package'\n", "own.py": "OF = 'action'\n"}
 
 
+@one_way
 def test_a_virtualenv_of_the_module_venv_serves_the_same_python(action, start):
     child = start(action(USES_PACKAGE, **venv(VERSION)), "naim")
     assert child.run() == {"agent": "smith", "own": "action"}
 
 
+@one_way
 def test_a_virtualenv_of_the_module_venv_for_another_python_is_invalid_and_the_log_says_why(action, start):
     child = start(action(USES_PACKAGE, **venv("python3.1")), "naim", ready=False)
     assert child.answer() == {"ok": False, "error": NO_ACTIVATE}
@@ -406,6 +421,7 @@ def test_a_virtualenv_of_the_module_venv_for_another_python_is_invalid_and_the_l
                            f"lib/{VERSION}/site-packages\n{NO_ACTIVATE}\n")
 
 
+@one_way
 def test_an_invalid_virtualenv_is_told_to_the_log_and_to_the_client(action, start):
     child = start(action(ECHO, **{"virtualenv/bin/python": ""}), ready=False)
     assert child.answer() == {"ok": False, "error": NO_ACTIVATE}
@@ -413,6 +429,7 @@ def test_an_invalid_virtualenv_is_told_to_the_log_and_to_the_client(action, star
     assert child.err() == NO_ACTIVATE + "\n"
 
 
+@one_way
 def test_an_invalid_virtualenv_is_told_in_a_shell_on_stderr_only(action):
     done = shell(action(ECHO, **{"virtualenv/bin/python": ""}))
     assert (done.returncode, done.stdout, done.err) == (1, b"", NO_ACTIVATE + "\n")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from python_launcher import ECHO, LAUNCHER, READY, action, both_ways, shell, start
+from python_launcher import ECHO, LAUNCHER, READY, action, both_ways, one_way, shell, start
 
 __all__ = ["action", "both_ways", "start"]  # fixtures, which pytest finds by their names here
 
@@ -298,6 +298,7 @@ def init_line(folder, env=None, name="main"):
     return {"init": {"path": str(folder), "main": name, "env": env}}
 
 
+@one_way
 @pytest.mark.parametrize("env", [
     {}, {"SOME_VAR": "xyz", "ANOTHER_VAR": "", "__OW_API_KEY": "abc"},
     {"PYTHONHASHSEED": "0", "SOME_VAR": "x"}, {"PYTHONPATH": "/opt/extra"}, {"LC_ALL": "C.UTF-8"}])
@@ -318,6 +319,7 @@ def test_a_prelaunched_action_finds_what_a_fresh_start_would_give(action, start,
     assert late == fresh
 
 
+@one_way
 def test_a_prelaunched_interpreter_starts_again_only_for_what_is_read_at_a_start(action, start):
     child = start(ready=False)
     child.send(init_line(action(WORLD), {"SOME_VAR": "x", "HOME": "/nonexistent"}, ""))
@@ -326,6 +328,7 @@ def test_a_prelaunched_interpreter_starts_again_only_for_what_is_read_at_a_start
         assert file.read().rstrip("\0").split("\0")[-1] == str(LAUNCHER)
 
 
+@one_way
 def test_names_that_no_variable_can_have_are_left_out_of_an_init(action, start):
     child = start(ready=False)
     child.send(init_line(action(ENVIRONMENT), {"": "x", "a=b": "x", "a\0b": "x", "__OW_A": 7}))
@@ -333,6 +336,7 @@ def test_names_that_no_variable_can_have_are_left_out_of_an_init(action, start):
     assert child.run() == {"__OW_A": "7"}
 
 
+@one_way
 def test_a_prelaunched_action_runs_the_function_that_init_names(action, start):
     child = start(ready=False)
     child.send(init_line(action(ECHO.replace("main", "niam")), None, "niam"))
@@ -340,6 +344,7 @@ def test_a_prelaunched_action_runs_the_function_that_init_names(action, start):
     assert child.run({"a": 1}) == {"a": 1}
 
 
+@one_way
 def test_a_prelaunched_action_that_does_not_load_ends_with_a_traceback(action, start):
     child = start(ready=False)
     child.send(init_line(action("import iamnotsupported\n")))
@@ -347,12 +352,14 @@ def test_a_prelaunched_action_that_does_not_load_ends_with_a_traceback(action, s
     assert "Traceback" in child.err()
 
 
+@one_way
 def test_a_prelaunched_launcher_that_is_not_needed_ends_without_a_word(start):
     child = start(ready=False)
     assert child.end() == (0, b"")
     assert child.out() + child.err() == ""
 
 
+@one_way
 @pytest.mark.parametrize("line", [
     "no json", "null", "{}", '{"init":null}', '{"init":{}}', '{"init":{"path":7}}',
     '{"init":{"path":"/nonexistent/folder"}}', '{"init":{"path":"/","env":[1]}}'])
