@@ -170,7 +170,7 @@ def case_restart(start, row):
     assert len(one.children()) == 1
 
 
-@case("metadata as __OW_ variables, and gone with the next activation (T-B9)")
+@case("metadata as __OW_ variables, and gone with the next activation (T-B9, T-V23)")
 def case_metadata(start, row):
     one = start("variable", proxy_env={"__OW_API_HOST": "xyz"})
 
@@ -186,7 +186,7 @@ def case_metadata(start, row):
     assert seen("__OW_API_HOST") == "xyz"
 
 
-@case("metadata of any JSON type")
+@case("metadata of any JSON type (T-V19)")
 def case_metadata_types(start, row):
     one = start("variable", proxy_env={"__OW_API_HOST": "xyz"})
     for value, text in ((7, "7"), (True, "true"), (None, ""), ({"a": [1, "x"]}, '{"a":[1,"x"]}')):

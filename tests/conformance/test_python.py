@@ -207,14 +207,6 @@ def test_source_text_arrives_plain_or_base64(proxy, binary):
     assert one.run({}).json == {"plain": True}
 
 
-def test_guarded_command_line_code_does_not_run(proxy):
-    """A file that is also a program: what it does when called by name stays undone."""
-    one = proxy(*PYTHON)
-    one.started("def main(args):\n    return {'ran': False}\n\n"
-                "if __name__ == '__main__':\n    raise SystemExit('called as a program')\n")
-    assert one.run({}).json == {"ran": False}
-
-
 def test_user_code_cannot_reach_the_answers(proxy):
     """Prints, writes to descriptor 1 and child processes end in the log, not in the answer."""
     one = proxy(*PYTHON)
@@ -231,57 +223,6 @@ def main(args):
     for _ in range(2):
         assert one.run({}).json == {"genuine": True}
     assert one.check_streams(2)[0].count("forged") == 6
-
-
-@pytest.mark.parametrize("how", [
-    "sys.stdout.close()", "os.close(1)", "sys.stdout = None", "os.dup2(2, 1)",
-    "os.closerange(0, 3)",
-])
-def test_closing_stdout_costs_nothing_but_the_log(proxy, how):
-    """An action that closes or replaces its stdout is answered all the same, and the next too."""
-    one = proxy(*PYTHON)
-    one.started(f"import os, sys\n\ndef main(args):\n    if args['first']:\n        {how}\n"
-                "    return args\n")
-    assert one.run({"first": True}).json == {"first": True}
-    assert one.run({"first": False}).json == {"first": False}
-    one.check_streams(2)
-
-
-@pytest.mark.parametrize("result", [
-    "None", "'text'", "42", "True", "float('nan')", "{'x': float('inf')}", "{1, 2}", "object()",
-    "{'x': '\\ud800'}", "b'bytes'",
-])
-def test_results_that_are_no_json_object_harm_nobody(proxy, result):
-    """Whatever main returns, something valid or an error arrives, and the next run is right."""
-    one = proxy(*PYTHON)
-    one.started(f"def main(args):\n    return args if args else {result}\n")
-    answer = one.run({})
-    if answer.status == 502:
-        assert_error(answer, 502, "The action did not return a dictionary or array.")
-    else:
-        assert answer.status == 200
-        assert isinstance(answer.json, (dict, list))
-        assert b"NaN" not in answer.body and b"Infinity" not in answer.body
-    assert one.run({"next": 1}).json == {"next": 1}
-    one.check_streams(2)
-
-
-def test_TV19_metadata_of_every_type(proxy):
-    """T-V19: numbers, objects and null as metadata do not end the launcher."""
-    one = proxy(*PYTHON)
-    one.started("import os\n\ndef main(args):\n"
-                "    return {name: os.environ.get('__OW_' + name) for name in args['names']}\n")
-    answer = one.run({"names": ["N", "O", "Z", "S"]}, n=5, o={"a": [1]}, z=None, s="text")
-    assert answer.json == {"N": "5", "O": '{"a":[1]}', "Z": "", "S": "text"}
-
-
-def test_TV23_stale_metadata_is_gone(proxy):
-    """T-V23: a key of one activation is not visible in the next that lacks it."""
-    one = proxy(*PYTHON)
-    one.started("import os\n\ndef main(args):\n"
-                "    return {'key': os.environ.get('__OW_API_KEY')}\n")
-    assert one.run({}, api_key="secret").json == {"key": "secret"}
-    assert one.run({}).json == {"key": None}
 
 
 @pytest.mark.parametrize("workers", [1, 3])

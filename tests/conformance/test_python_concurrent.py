@@ -29,11 +29,16 @@ async def main(args):
 """
 
 
-@pytest.fixture(params=["accelerated", "plain"])
+# Of a test that is about what lines are read and answers written with. The loop itself is the same with the
+# accelerator and without.
+both_ways = pytest.mark.parametrize("many", ["accelerated", "plain"], indirect=True)
+
+
+@pytest.fixture
 def many(proxy, request):
     """many(code, *options) -> a proxy that was allowed several at a time."""
     env = {"__OW_ALLOW_CONCURRENT": "true"}
-    if request.param == "plain":
+    if getattr(request, "param", None) == "plain":
         env["__OW_PYTHON_ACCELERATOR"] = "0"
 
     def begin(code, *options):
@@ -47,6 +52,7 @@ def waits_for(number, then="    return args\n"):
     return WAITS_FOR.replace("NUMBER", str(number)) + then
 
 
+@both_ways
 def test_128_that_wait_for_one_another_all_end(many):
     check_TN15(many(waits_for(128)), 128)
 
@@ -118,6 +124,7 @@ def test_whatever_the_code_puts_in_place_of_the_environment_activations_go_on(ma
             assert one.run(value, activation_id="a").json == value
 
 
+@both_ways
 def test_failures_cost_themselves_only(many):
     one = many(waits_for(6, """
     if args["n"] == 1:
@@ -140,6 +147,7 @@ def test_failures_cost_themselves_only(many):
     assert "ValueError: app error" in one.check_streams(6)[1]
 
 
+@both_ways
 @pytest.mark.parametrize("result", [
     "(n for n in range(3))", "iter([])", "given()", "awaited()", "broken()", "({n} for n in range(3))", "ends()"])
 def test_an_iterator_that_is_returned_gives_what_it_gives_where_one_runs_at_a_time(many, proxy, result):
@@ -168,6 +176,7 @@ async def main(args):
     assert [one.run({}).json, one.run({}).json] == [alone.run({}).json] * 2
 
 
+@both_ways
 @pytest.mark.parametrize("body", [
     b'{"value":{"n":%s}}' % (b"1" * 5000), b'{"value":{"n":%s%s}}' % (b"[" * 1000, b"]" * 1000),
     b'{"value":{},"k":%s}' % (b"1" * 5000), b'{"value":{},"k":%s%s}' % (b"[" * 1000, b"]" * 1000),
