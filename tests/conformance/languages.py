@@ -40,10 +40,10 @@ class Language:
     program comes from. untried: why nobody has seen it pass, to be taken out by whoever has."""
 
     def __init__(self, name, program, codes, files, lacks=None, env=None, unbuilt=(),
-                 also=(), source="scripts/setup.sh --tests", untried=None, failed=200):
+                 also=(), source="scripts/setup.sh --tests", untried=None, failed=200, options=()):
         self.name = name
         self.program = program
-        self.options = ("--runtime", name)
+        self.options = ("--runtime", name, *options)
         self.codes = codes
         self.files = files
         self.lacks = lacks or {}  # case -> why this language cannot pass it
@@ -546,7 +546,8 @@ ROWS = [
              also=("/usr/share/java/gson.jar",)),
     Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",), failed=502,
              source="Debian has no package; Microsoft's is dotnet-sdk-8.0"),
-    Language("shell", "bash", SHELL, SHELL_FILES),
+    # It has no ready line, and waits for programs while it loads: on a busy machine that may take longer than 100 ms.
+    Language("shell", "bash", SHELL, SHELL_FILES, options=("--settle-time", "10000")),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),
     Language("php", "php", PHP, PHP_FILES, {"empty": ONE_ARRAY}, failed=502),

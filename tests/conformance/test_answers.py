@@ -219,13 +219,12 @@ def test_with_an_invoker_an_action_may_use_all_of_its_limit(proxy):
                reply.json == {"slept": True}, "an answer at the limit")
 
 
-@pytest.mark.parametrize(
-    "deadline", ["", "soon", "-5", -5, "0", 0, "123", "1e400", "9" * 40, None, {}, [1], True, 0.5])
-def test_deadlines_that_are_none(proxy, deadline):
+def test_deadlines_that_are_none(proxy):
     """Contract T-B9: a deadline that is past on arrival, or is none, bounds nothing."""
     one = started(proxy)
-    reply = one.run(steps(answer('{"a":1}')), deadline=deadline)
-    assert (reply.status, reply.json) == (200, {"a": 1})
+    for deadline in ("", "soon", "-5", -5, "0", 0, "123", "1e400", "9" * 40, None, {}, [1], True, 0.5):
+        reply = one.run(steps(answer('{"a":1}')), deadline=deadline)
+        assert (reply.status, reply.json) == (200, {"a": 1}), deadline
 
 
 def test_queued_run_past_its_deadline_is_not_run(proxy, gate):

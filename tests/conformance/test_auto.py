@@ -18,10 +18,9 @@ from whisk import WAIT_S, Proxy, assert_error, is_sanitized
 FRESH = int(os.environ.get("FRESH", 3 if is_sanitized() else 20))
 NO_DICTIONARY = "The action did not return a dictionary or array."
 NO_NEWLINE = NO_DICTIONARY[:-1] + ": it wrote an answer without a newline at its end."
-# Told within 200 ms of the program's going back to its input; the bound is for a machine that has much else to do, and
-# far from the deadline, which is when it would be told otherwise.
-SOON_S = 5
-NATIVE = ("--runtime", "native", "--timeout", 8000)
+# What is told soon is told within 200 ms of the program's going back to its input. What is told only at the deadline
+# comes later than any client of these cases waits.
+NATIVE = ("--runtime", "native", "--timeout", 3600000)
 
 LOG, ANSWER = """echo '{"level":"info"}'""", """echo '{"ok":1}' >&3"""
 # Name: what the program does before its loop, and for each line; all answer {"ok":1}.
@@ -206,9 +205,7 @@ while read -r line; do echo '{text}'; {{ cat {door.path}; echo '{{"late":1}}'; }
 
 def check_soon(one, run, *wanted):
     """It is answered with 502 and a text long before its deadline, and the next one with its own answer."""
-    began_at = time.monotonic()
     reply = one.run(run)
-    assert time.monotonic() - began_at < SOON_S, reply
     assert reply.status == 502, reply
     assert reply.error and "time limits" not in reply.error, reply
     if wanted:
@@ -238,11 +235,9 @@ def test_a_blank_line_on_3_once_answers_have_come_there(proxy):
 
 
 def test_a_blank_acknowledgement_fails_the_init(proxy):
-    one = proxy(*NATIVE, "--init-timeout", 8000, env={"OW_WAIT_FOR_ACK": "1"})
-    began_at = time.monotonic()
+    one = proxy(*NATIVE, "--init-timeout", 3600000, env={"OW_WAIT_FOR_ACK": "1"})
     reply = one.init("#!/bin/bash\necho >&3\nwhile read -r line; do echo '{}' >&3; done\n")
-    assert time.monotonic() - began_at < SOON_S, reply
-    assert reply.status == 502, reply
+    assert_error(reply, 502, "cannot start action: unexpected end of JSON input")
 
 
 # No line of these is an answer.
@@ -400,9 +395,7 @@ while True:
         os.write(1, b'{{\n "pretty": 1\n}}\n' if b"bad" in line else b'{{"ok":1}}\n')
 """)
     assert one.run({}).json == {"ok": 1}
-    began_at = time.monotonic()
     reply = one.run({"bad": 1})
-    assert time.monotonic() - began_at < SOON_S, reply
     assert reply.status == 502 and "JSON document" in reply.error, reply
     assert one.run({}).json == {"ok": 1}
 

@@ -10,7 +10,7 @@ import pytest
 import samples
 import whisk
 from watch import Watched
-from whisk import wait_until
+from whisk import WAIT_S, wait_until
 from wire import request_bytes
 
 MIB = 1 << 20
@@ -223,15 +223,13 @@ def test_answers_that_nobody_takes(proxy):
 
 
 def test_a_stop_does_not_wait_for_answers_that_nobody_takes(proxy):
-    one = proxy("--runtime", "python", "--drain-timeout", 60000)
+    one = proxy("--runtime", "python", "--drain-timeout", 3600000)
     one.started(ANSWERS)
     with one.connect() as stream:
         stream.send(request_bytes("/run", json.dumps({"value": {"n": 30 * MIB}}).encode()))
         assert stream.file.read(10) == b"HTTP/1.1 2"
-        before = time.monotonic()
         one.terminate()
-        one.process.wait(60)
-        assert time.monotonic() - before < 30  # it is 1 s and what a busy machine adds
+        assert one.process.wait(WAIT_S) == 0
 
 
 def test_metadata_beyond_its_bound(proxy):
@@ -291,14 +289,12 @@ def test_who_takes_no_small_answer_is_disconnected(proxy, folder):
 
 
 def test_a_stop_does_not_wait_for_small_answers(proxy):
-    one = proxy("--runtime", "python", "--drain-timeout", 60000)
+    one = proxy("--runtime", "python", "--drain-timeout", 3600000)
     one.started(ANSWERS)
     socks = [pipelining(one, 40, 200_000) for _ in range(4)]
     assert socks[0].recv(10) == b"HTTP/1.1 2"
-    before = time.monotonic()
     one.terminate()
-    assert one.process.wait(60) == 0
-    assert time.monotonic() - before < 30  # it is 1 s and what a busy machine adds
+    assert one.process.wait(WAIT_S) == 0
     for sock in socks:
         sock.close()
 

@@ -931,14 +931,12 @@ def main(args):
 
 def test_a_reader_that_stalls_slows_nobody_and_is_told_what_it_missed(dev, hello):
     hello.write_text(FLOOD)
-    server = dev(hello)
+    server = dev(hello, "--transfer-timeout=3600000")  # who waits for that one waits too long
     server.wait_for("ready", 1)
     stalled = socket.create_connection(("127.0.0.1", server.port))
     stalled.sendall(f"GET /dev/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
-    started = time.monotonic()
     for _ in range(3):
         assert server.run({"n": 100_000}) == (200, {"done": True})
-    assert time.monotonic() - started < 30  # a second or so where nothing else runs
     assert server.run({"n": 1000}) == (200, {"done": True})
     stalled.settimeout(whisk.WAIT_S)
     with stalled, stalled.makefile("rb") as lines:

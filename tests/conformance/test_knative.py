@@ -446,22 +446,25 @@ def test_cross_origin_headers(proxy):
     assert answer.headers["Access-Control-Allow-Headers"] == "x-asked"
 
 
-@pytest.mark.parametrize("headers", [
-    {"x-a": "b\r\nx-evil: 1"}, {"x a": "b"}, {"": "b"}, {"x-a\n": "b"}, "none", [1],
-    {"x-a": "\x7f"}, {"x-a": "ten bytes\x7f"}, {"x-a": ["\0"]},
-    {"content-length": "7"}, {"transfer-encoding": "chunked"}, {"connection": "upgrade"},
-])
-def test_headers_that_would_break_the_reply_are_left_out(proxy, headers):
+def test_headers_that_would_break_the_reply_are_left_out(proxy):
     """An action, or who feeds it, cannot write into the head of the reply."""
-    answer = shaped(start(proxy, SHAPE), {"headers": headers, "body": "text"})
-    assert (answer.status, answer.body) == (200, b"text")
-    assert "x-evil" not in answer.headers and "x-a" not in answer.headers
+    one = start(proxy, SHAPE)
+    for headers in ({"x-a": "b\r\nx-evil: 1"}, {"x a": "b"}, {"": "b"}, {"x-a\n": "b"}, "none", [1],
+                    {"x-a": "\x7f"}, {"x-a": "ten bytes\x7f"}, {"x-a": ["\0"]},
+                    {"content-length": "7"}, {"transfer-encoding": "chunked"}, {"connection": "upgrade"}):
+        answer = shaped(one, {"headers": headers, "body": "text"})
+        assert (answer.status, answer.body) == (200, b"text"), headers
+        assert "x-evil" not in answer.headers and "x-a" not in answer.headers
+        assert answer.headers["Connection"] in (None, "keep-alive", "close"), headers
 
 
-@pytest.mark.parametrize("status", [99, 100, 600, 200.5, "20x", -1, None, {}, 1e99])
-def test_a_status_that_is_none_counts_as_200(proxy, status):
+def test_a_status_that_is_none_counts_as_200(proxy):
     """Only 200 to 599."""
-    assert shaped(start(proxy, SHAPE), {"statusCode": status, "body": "text"}).status == 200
+    one = start(proxy, SHAPE)
+    for status in (99, 100, 600, 200.5, "20x", -1, None, {}, 1e99):
+        assert shaped(one, {"statusCode": status, "body": "text"}).status == 200, status
+    for status in (200, 599):
+        assert shaped(one, {"statusCode": status, "body": "text"}).status == status
 
 
 @pytest.mark.parametrize("body, text", [

@@ -23,15 +23,13 @@ def filtered(folder, code, *lines, main="main"):
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 
 
-@pytest.mark.parametrize("text", [
-    "plain", "", "é ☃ 😀", "\"", "\\", "\\\"", "a\\\\", "tab\tline\nreturn\r", "\b\f\x01\x1f\x7f",
-    "/", "{\"a\":[1,2]}", "  blanks  ", "* ? [a] ~ $HOME `id` $(id)", "&", "%s\\n"])
-@pytest.mark.parametrize("ascii_only", [True, False])
-def test_texts_come_through_arg_and_quote_as_they_were(folder, text, ascii_only):
-    line = json.dumps({"value": {"before": [text], "text": text, text + "x": {"text": 1}}},
-                      ensure_ascii=ascii_only)
+def test_texts_come_through_arg_and_quote_as_they_were(folder):
+    texts = ["plain", "", "é ☃ 😀", "\"", "\\", "\\\"", "a\\\\", "tab\tline\nreturn\r", "\b\f\x01\x1f\x7f",
+             "/", "{\"a\":[1,2]}", "  blanks  ", "* ? [a] ~ $HOME `id` $(id)", "&", "%s\\n"]
+    lines = [json.dumps({"value": {"before": [text], "text": text, text + "x": {"text": 1}}}, ensure_ascii=ascii_only)
+             for ascii_only in (True, False) for text in texts]
     code = 'main() { answer "[$(quote "$(arg text; echo .)")]"; }\n'
-    assert filtered(folder, code, line) == [[text + "\n."]]
+    assert filtered(folder, code, *lines) == [[text + "\n."] for text in 2 * texts]
 
 
 def test_arg_takes_members_of_any_kind_and_of_the_top_only(folder):
@@ -53,12 +51,11 @@ def test_the_value_is_found_wherever_it_stands(folder, line):
     assert filtered(folder, 'main() { answer "$1"; }\n', line) == [{"x": "y", "z": [1, 2]}]
 
 
-@pytest.mark.parametrize("line", [
-    "no json", "{", "}", '"text"', "[1]", '{"value"}', '{"value":{}', '{"a" 1}', '{"a":"b}', "{}}"])
-def test_a_line_that_is_no_object_is_answered_with_an_error_and_work_goes_on(folder, line):
-    answers = filtered(folder, 'main() { answer "$1"; }\n', line, '{"value":{"a":1}}')
-    assert list(answers[0]) == ["error"]
-    assert answers[1] == {"a": 1}
+def test_a_line_that_is_no_object_is_answered_with_an_error_and_work_goes_on(folder):
+    lines = ["no json", "{", "}", '"text"', "[1]", '{"value"}', '{"value":{}', '{"a" 1}', '{"a":"b}', "{}}"]
+    answers = filtered(folder, 'main() { answer "$1"; }\n', *[each for line in lines for each in (line, '{"value":{"a":1}}')])
+    assert [list(answer) for answer in answers[0::2]] == [["error"]] * len(lines)
+    assert answers[1::2] == [{"a": 1}] * len(lines)
 
 
 @pytest.mark.parametrize("body, answer", [
