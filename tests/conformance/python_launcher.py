@@ -24,15 +24,20 @@ HANG_S = 30  # a test that waits longer than this has found a hang; then its lau
 options = []  # for the interpreter of all launchers that are started
 
 
+def accelerate(must=True):
+    """Start launchers with the accelerator. Skips the test where none is built, unless that does not matter."""
+    if list(ACCELERATOR.glob("whiskloop_accelerator.*.so")):
+        options[:] = ["-X", "whiskloop=%s" % ACCELERATOR]
+    elif must:
+        pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
+
+
 @pytest.fixture(params=["accelerated", "plain"])
 def both_ways(request):
     """Each test with the loop in C, and with the one in Python."""
-    is_built = bool(list(ACCELERATOR.glob("whiskloop_accelerator.*.so")))
-    if request.param == "accelerated" and not is_built:
-        pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
-    if request.param != "plain" and is_built:
-        options[:] = ["-X", "whiskloop=%s" % ACCELERATOR]
-    yield request.param
+    if request.param != "plain":
+        accelerate(must=request.param == "accelerated")
+    yield
     del options[:]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import samples
 import whisk
-from test_pool import count_lost, living
+from test_pool import count_lost
 from test_prelaunch import WORLD, launchers
 from whisk import wait_until
 from wire import hammer
@@ -42,7 +42,7 @@ class Forked:
         self.loads_path = folder / "loads"
         self.one = proxy("--runtime", "python", "--workers", WORKERS, "--fork-workers", 1, *options)
         self.one.started(code, env={"LOADS": str(self.loads_path)})
-        wait_until(lambda: len(living(self.one)) == n_processes, "all processes to be there")
+        wait_until(lambda: len(self.one.living()) == n_processes, "all processes to be there")
 
     def loads(self):
         return [int(line) for line in self.loads_path.read_text().split()]
@@ -52,7 +52,7 @@ class Forked:
         return self.loads()[-1]
 
     def workers(self):
-        return [pid for pid in living(self.one) if pid not in self.loads()]
+        return [pid for pid in self.one.living() if pid not in self.loads()]
 
     def served_by_each(self, gate):
         """The answers of as many runs at the same time as there are workers."""
@@ -123,7 +123,7 @@ def test_what_was_loaded_is_in_memory_once(proxy, gate):
     """400000 lists take 30 MB and more; no worker has a copy, not even after a collection."""
     one = proxy("--runtime", "python", "--workers", WORKERS, "--fork-workers", 1)
     one.started(MEMORY)
-    wait_until(lambda: len(living(one)) == WORKERS + 1, "all processes to be there")
+    wait_until(lambda: len(one.living()) == WORKERS + 1, "all processes to be there")
     doors = [gate() for _ in range(WORKERS)]
     laters = [one.later(one.run, {"gate": door.path}) for door in doors]
     for door in doors:
@@ -140,11 +140,7 @@ def test_what_was_loaded_is_in_memory_once(proxy, gate):
 
 
 def world(one, env):
-    """What the action sees, without what differs between any two proxies."""
-    one.started(WORLD, env=env)
-    text = one.run({}).body.decode()
-    text = text.replace(str(one.folder), "FOLDER").replace(one.marker.partition("=")[2], "MARK")
-    seen = json.loads(re.sub(r"whiskloop[-.]\w+", "PRIVATE", text))
+    seen = one.world(WORLD, env)
     del seen["load"]["descriptors"]["100"]  # our own, out of its way: a socket, then a pipe
     return seen
 
@@ -221,7 +217,7 @@ def test_a_load_that_fails_is_tried_and_told_once(proxy):
 def test_executables_are_started_as_ever(proxy, compiled):
     one = proxy("--runtime", "python", "--workers", WORKERS, "--fork-workers", 1)
     one.started(compiled(samples.echo_c(3)))
-    wait_until(lambda: len(living(one)) == WORKERS, "all workers, and no launcher")
+    wait_until(lambda: len(one.living()) == WORKERS, "all workers, and no launcher")
     assert one.run({"a": 1}).json == {"a": 1}
     assert one.check_streams(1) == ("", "")
 
@@ -256,7 +252,7 @@ def test_a_template_that_was_killed_loads_again_for_the_next_worker(forked, gate
     victims = f.workers()[:2]
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(f.loads()) == 2 and len(living(f.one)) == WORKERS + 1,
+    wait_until(lambda: len(f.loads()) == 2 and len(f.one.living()) == WORKERS + 1,
                "another template and two workers of it")
     assert len({answer["pid"] for answer in f.served_by_each(gate)}) == WORKERS
     assert not f.given_up()
@@ -270,7 +266,7 @@ def test_a_template_that_was_stopped_is_replaced_when_a_worker_is_due(forked, ga
     os.kill(f.template(), signal.SIGSTOP)
     for victim in f.workers():
         os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(f.loads()) == 2 and len(living(f.one)) == WORKERS + 1,
+    wait_until(lambda: len(f.loads()) == 2 and len(f.one.living()) == WORKERS + 1,
                "another template and its workers")
     assert len({answer["pid"] for answer in f.served_by_each(gate)}) == WORKERS
     assert not f.given_up()
@@ -284,11 +280,11 @@ def test_ids_are_matched_while_workers_and_template_are_killed(proxy):
     load = one.later(hammer, one.port, 16, each, lambda c, n: b'{"value":{"id":"%d-%d"}}' % (c, n))
     n_killed = 0
     while not load.done and n_killed < 40:
-        victims = wait_until(lambda: living(one), "a process to be there")
+        victims = wait_until(lambda: one.living(), "a process to be there")
         with contextlib.suppress(ProcessLookupError):  # one whose template was killed just then
             os.kill(victims[n_killed % len(victims)], signal.SIGKILL)
         n_killed += 1
-        wait_until(lambda: load.done or len(living(one)) >= WORKERS, "the workers to be back")
+        wait_until(lambda: load.done or len(one.living()) >= WORKERS, "the workers to be back")
     answers = load.result()
     lost = count_lost(answers)
     assert len(answers) == 16 * each and lost <= n_killed, (lost, n_killed)

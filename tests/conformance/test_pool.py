@@ -15,10 +15,6 @@ from wire import hammer
 WORKERS = 4
 
 
-def living(one):
-    return [pid for pid in one.children() if is_alive(pid)]
-
-
 def count_lost(answers):
     """How many of the activations of hammer() a kill has cost; each other one has its own answer."""
     lost = 0
@@ -34,7 +30,7 @@ def count_lost(answers):
 def start(proxy, code, *options):
     one = proxy("--runtime", "python", "--workers", WORKERS, *options)
     one.started(samples.PYTHON_CODES[code])
-    wait_until(lambda: len(living(one)) == WORKERS, "all workers to be there")
+    wait_until(lambda: len(one.living()) == WORKERS, "all workers to be there")
     return one
 
 
@@ -112,7 +108,7 @@ def test_ids_are_matched_while_workers_are_killed(proxy, compiled, name):
                      answers)
     n_killed = 0
     while not load.done and n_killed < 40:
-        victims = wait_until(lambda: load.done or living(one), "a worker to be there")
+        victims = wait_until(lambda: load.done or one.living(), "a worker to be there")
         if load.done:
             break
         victim = victims[n_killed % len(victims)]
@@ -135,7 +131,7 @@ def test_a_crash_leaves_the_others_at_their_work(proxy, gate):
         "    if", "    if 'die' in args:\n        import os\n        os._exit(1)\n    if", 1)
     one, doors = proxy("--runtime", "python", "--workers", WORKERS), [gate() for _ in range(3)]
     one.started(code)
-    wait_until(lambda: len(living(one)) == WORKERS, "all workers to be there")
+    wait_until(lambda: len(one.living()) == WORKERS, "all workers to be there")
     laters = hold(one, doors)
     for _ in range(3):
         assert_error(one.run({"die": 1}), 400, "command exited")
@@ -150,7 +146,7 @@ def test_auto_is_at_most_one_per_processor(proxy):
     one = proxy("--runtime", "python", "--workers", "auto")
     one.started(samples.PYTHON_CODES["echo"])
     assert one.run({"a": 1}).json == {"a": 1}
-    assert 1 <= len(living(one)) <= len(os.sched_getaffinity(0))
+    assert 1 <= len(one.living()) <= len(os.sched_getaffinity(0))
 
 
 def test_a_failed_start_of_all_is_told_once(proxy):

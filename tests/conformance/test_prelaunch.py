@@ -58,14 +58,6 @@ def waiting(proxy, *options, env=None):
     return one, pid
 
 
-def world(one, **kwargs):
-    """What the action sees, without what differs between any two proxies."""
-    one.started(WORLD, **kwargs)
-    text = one.run({}).body.decode()
-    text = text.replace(str(one.folder), "FOLDER").replace(one.marker.partition("=")[2], "MARK")
-    return json.loads(re.sub(r"whiskloop[-.]\w+", "PRIVATE", text))
-
-
 @pytest.mark.parametrize("case", ["plain", "env", "path", "locale"])
 def test_the_world_is_that_of_a_fresh_start(proxy, case):
     env = {"plain": None, "env": {"SOME_VAR": "xyz", "EMPTY": "", "MANY": "a=b"},
@@ -73,7 +65,7 @@ def test_the_world_is_that_of_a_fresh_start(proxy, case):
     one, _ = waiting(proxy)
     fresh = proxy("--runtime", "python", "--workers", 1, "--prelaunch", 0)
     assert launchers(fresh) == []
-    assert world(one, env=env) == world(fresh, env=env)
+    assert one.world(WORLD, env) == fresh.world(WORLD, env)
 
 
 def test_it_is_the_launcher_that_waited(proxy):

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from python_launcher import (ACCELERATOR, ECHO, HANG_S, LAUNCHER, PYTHON, action, environment, options,
+from python_launcher import (ACCELERATOR, ECHO, HANG_S, LAUNCHER, PYTHON, accelerate, action, environment, options,
                              shell, start)
 
 __all__ = ["action", "start"]  # fixtures, which pytest finds by their names here
@@ -19,9 +19,7 @@ WITHOUT = {"__OW_PYTHON_ACCELERATOR": "0"}
 
 @pytest.fixture(autouse=True)
 def accelerated():
-    if not list(ACCELERATOR.glob("whiskloop_accelerator.*.so")):
-        pytest.skip("no accelerator is built: python3-dev is missing, or BUILD names no build folder")
-    options[:] = ["-X", "whiskloop=%s" % ACCELERATOR]
+    accelerate()
     yield
     del options[:]
 

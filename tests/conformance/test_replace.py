@@ -2,15 +2,14 @@
 
 import json
 import os
-import re
 import signal
-import socket
 import time
 
 import pytest
 
 import archives
 import samples
+from watch import metrics
 from whisk import assert_error, is_alive, wait_until
 from wire import hammer
 
@@ -61,10 +60,6 @@ def replaceable(proxy, *options, code=None, **kwargs):
     return one
 
 
-def living(one):
-    return [pid for pid in one.children() if is_alive(pid)]
-
-
 def wait_gone(pid):
     wait_until(lambda: not is_alive(pid), "the replaced process to end")
 
@@ -101,7 +96,7 @@ def test_the_replacement_serves_and_the_old_process_ends(proxy):
     second = one.run({}).json
     assert (first["version"], second["version"]) == (1, 2)
     wait_gone(first["pid"])
-    wait_until(lambda: living(one) == [second["pid"]], "only the new one")
+    wait_until(lambda: one.living() == [second["pid"]], "only the new one")
     assert one.check_streams(2) == ("", "")
 
 
@@ -124,7 +119,7 @@ def test_from_python_to_native_and_back(proxy, compiled):
     for number, code in ((2, native), (3, version(3)), (4, native)):
         one.started(code, env={"VERSION": str(number)})
         assert one.run({}).json["version"] == number
-    wait_until(lambda: len(living(one)) == 3, "three workers, and no old ones")
+    wait_until(lambda: len(one.living()) == 3, "three workers, and no old ones")
     assert one.check_streams(3) == ("", "")
 
 
@@ -167,14 +162,6 @@ def test_a_running_activation_ends_with_its_own_answer(proxy, gate):
     assert one.check_streams(2) == ("version 2 says so\nversion 1 says so", "")
 
 
-def queued(where):
-    with socket.socket(socket.AF_UNIX) as door:
-        door.connect(where)
-        door.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        text = b"".join(iter(lambda: door.recv(1 << 16), b"")).decode()
-    return int(re.search(r"(?m)^whiskloop_activations_queued (\d+)$", text)[1])
-
-
 def test_what_waits_goes_to_the_new_one_in_order(proxy, gate, tmp_path):
     """Those that have not begun are run by the replacement, before all that come after it."""
     doors = gate(), gate()
@@ -185,7 +172,7 @@ def test_what_waits_goes_to_the_new_one_in_order(proxy, gate, tmp_path):
     for number in range(5):
         laters.append(one.later(one.run, {"gate": doors[1].path, "say": number} if number == 0
                                 else {"say": number}))
-        wait_until(lambda: queued(where) == len(laters) - 1, "it to wait, so that they are in order")
+        wait_until(lambda: metrics(where)["whiskloop_activations_queued"].value() == len(laters) - 1, "it to wait, so that they are in order")
     one.started(version(2))
     doors[1].wait_reached()
     laters.append(one.later(one.run, {"say": 5}))
@@ -216,7 +203,7 @@ def test_what_stands_in_the_pipe_of_an_old_one_that_dies_goes_to_the_new_one(pro
     assert_error(laters[0].result(), 400, "command exited")
     assert [later.result().json["version"] for later in laters[1:]] == [2] * 3
     pid = one.run({}).json["pid"]
-    wait_until(lambda: living(one) == [pid], "only the new one")
+    wait_until(lambda: one.living() == [pid], "only the new one")
     assert one.check_streams(45) == ("", "")
 
 
@@ -231,7 +218,7 @@ def test_an_old_one_past_its_deadline_is_answered_and_killed(proxy, gate):
                  "The action exceeded its time limits of 1500 milliseconds.")
     wait_gone(pid)
     assert one.run({}).json["version"] == 2
-    wait_until(lambda: len(living(one)) == 1, "only the new one")
+    wait_until(lambda: len(one.living()) == 1, "only the new one")
     assert one.check_streams(3) == ("", "")
 
 
@@ -244,7 +231,7 @@ def test_more_versions_than_may_run_at_once_cost_the_oldest(proxy, gate):
         laters.append(one.later(one.run, {"gate": door.path}))
         door.wait_reached()
         one.started(version(number + 1))
-        wait_until(lambda: len(living(one)) <= RETIRED_MAX + 1, "no more processes than that")
+        wait_until(lambda: len(one.living()) <= RETIRED_MAX + 1, "no more processes than that")
     for later in laters[:3]:
         assert_error(later.result(), 400, "command exited")
     for number, (door, later) in enumerate(zip(doors[3:], laters[3:]), start=4):
@@ -252,7 +239,7 @@ def test_more_versions_than_may_run_at_once_cost_the_oldest(proxy, gate):
         assert later.result().json["version"] == number
     assert one.run({}).json["version"] == n + 1
     assert f"replaced_versions_max={RETIRED_MAX}" in one.err_text()
-    wait_until(lambda: len(living(one)) == 1, "only the newest")
+    wait_until(lambda: len(one.living()) == 1, "only the newest")
 
 
 # ---- under load ----
@@ -313,7 +300,7 @@ def test_no_request_is_lost_over_twenty_replacements(proxy, compiled, language, 
         load.publish(number, native if is_native else version(number),
                      env={"VERSION": str(number)})
     n = load.finish()
-    wait_until(lambda: len(living(one)) == workers, "no old processes")
+    wait_until(lambda: len(one.living()) == workers, "no old processes")
     assert one.check_streams(n) == ("", "")
 
 
@@ -337,7 +324,7 @@ def test_a_bad_replacement_leaves_the_old_one_serving(proxy, folder, code, statu
     assert answer.status == status and answer.error, answer
     n = load.finish()
     assert one.run({}).json == {"version": 1, "pid": pid, "id": None}
-    wait_until(lambda: living(one) == [pid], "the failed one to be gone")
+    wait_until(lambda: one.living() == [pid], "the failed one to be gone")
     wait_until(lambda: len(os.listdir(store)) == 1, "its folder to be gone")
     assert one.sentinels() == (n + 2 + sentinels,) * 2
     one.started(version(2))
@@ -393,7 +380,7 @@ def test_processes_and_descriptors_do_not_pile_up(proxy):
     before = len(one.descriptors())
     for number in range(2, 32):
         one.started(version(number))
-    wait_until(lambda: len(living(one)) == 1 and not one.zombies(), "one process")
+    wait_until(lambda: len(one.living()) == 1 and not one.zombies(), "one process")
     one.wait_left()
     wait_until(lambda: len(one.descriptors()) == before, "as many descriptors as before")
 

@@ -183,7 +183,7 @@ def test_a_process_that_is_stopped_goes_on_at_once_when_it_is_continued(proxy, c
     code = compiled(counted.C_LOOP) if reader == "main thread" else compiled(READER_THREAD_C)
     worst = []
     one = starter(proxy, code, pipeline)()
-    (pid,) = [pid for pid in one.children() if is_alive(pid)]
+    (pid,) = one.living()
     for _ in range(TRIES):
         worst.append(max(stopped(one, pid, reader, number) for number in range(4)))
         if worst[-1] < BOUND_S:

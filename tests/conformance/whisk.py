@@ -399,6 +399,17 @@ class Proxy:
     def children(self):
         return [pid for pid in all_pids() if (process_state(pid) or (0, 0))[1] == self.pid]
 
+    def living(self):
+        """Its children without those that have ended and are not yet reaped."""
+        return [pid for pid in self.children() if is_alive(pid)]
+
+    def world(self, code, env=None):
+        """What an action that tells of its surroundings sees, without what differs between any two proxies."""
+        self.started(code, env=env)
+        text = self.run({}).body.decode()
+        text = text.replace(str(self.folder), "FOLDER").replace(self.marker.partition("=")[2], "MARK")
+        return json.loads(re.sub(r"whiskloop[-.]\w+", "PRIVATE", text))
+
     def bytes_unread(self):
         """What stands in its one launcher's pipe. Of our own child: descriptor 0 by its path."""
         (pid,) = self.children()
