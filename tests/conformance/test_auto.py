@@ -13,7 +13,7 @@ import pytest
 
 import puppet
 from puppet import answer, raw, steps
-from whisk import WAIT_S, Proxy, assert_error, is_sanitized
+from whisk import WAIT_S, Proxy, assert_error, is_sanitized, soon
 
 FRESH = int(os.environ.get("FRESH", 3 if is_sanitized() else 20))
 NO_DICTIONARY = "The action did not return a dictionary or array."
@@ -360,10 +360,10 @@ while True:
 
 def test_what_is_no_answer_behind_an_answer_too_long_costs_one_activation(proxy):
     """The first such line may be the rest of the long one; the others are told at once, as ever."""
-    one = proxy(*NATIVE, "--answers", "fd3", "--answer-max-bytes", 20_000, "--timeout", 3000)
+    one = proxy(*NATIVE, "--answers", "fd3", "--answer-max-bytes", 20_000)
     one.started(puppet.CODE)
     assert "--answer-max-bytes" in one.run(steps(puppet.flood(3, '{"text": "' + 30_000 * "x", 1))).error
-    one.run(steps(raw(b"no answer\n")))
+    one.run(steps(raw(b"no answer\n")), deadline=soon(3000))
     assert_error(one.run(steps(raw(b"no answer\n"))), 502, NO_DICTIONARY)
     assert one.run(steps(answer('{"a":1}'))).json == {"a": 1}
 

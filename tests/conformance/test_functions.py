@@ -101,6 +101,7 @@ def test_one_function_takes_method_for_metadata(proxy, row):
 def test_a_function_that_is_not_there(proxy, row):
     one = proxy(*row.options, env=row.env)
     assert one.init(CODES[row.name], main="predict,nothing").status == 502
+    assert "nothing" in "".join(one.check_streams(1)).lower()  # Go exports it as Nothing
     if row.name not in SLOW:
         for main in ("nothing,predict", "predict,", ",train", ",", "predict,,train", "predict train,train"):
             assert one.init(CODES[row.name], main=main).status == 502, main

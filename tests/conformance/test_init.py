@@ -81,7 +81,7 @@ def test_TV9_load_that_never_ends(proxy):
     """T-V9: Python code that blocks while loading is answered by the deadline of init."""
     one = proxy("--runtime", "python", "--init-timeout", 700, "--prelaunch", 0)
     answer = one.init(BLOCKED_LOAD)
-    assert answer.status == 502, answer
+    assert_error(answer, 502, "The action exceeded its time limits of 700 milliseconds during initialization.")
     one.check_streams(1)
     whisk.wait_until(lambda: not one.children(), "the loader to go with its init")
 

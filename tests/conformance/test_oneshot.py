@@ -228,10 +228,10 @@ def test_what_a_program_leaves_running_delays_no_answer(proxy):
 
 
 def test_deadline_kills_program_and_launcher(proxy):
-    one = proxy(*OPTIONS, "--timeout", 1500)
+    one = proxy(*OPTIONS)
     one.started("#!/bin/bash\ncase $1 in *wait*) sleep 1000;; esac\necho '{}'\n")
-    assert_error(one.run({"wait": 1}), 502,
-                 "The action exceeded its time limits of 1500 milliseconds.")
+    reply = one.run({"wait": 1}, deadline=soon(1500))
+    assert reply.status == 502 and "exceeded its time limits" in reply.error
     assert one.run({}).json == {}
     one.check_streams(2)
 

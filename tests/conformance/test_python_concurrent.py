@@ -337,7 +337,7 @@ async def main(args):
 
 def test_a_task_that_cannot_be_made_fails_its_own_activation(proxy):
     """A task factory of the user's code raises for one of eight that are read together."""
-    one = proxy("--runtime", "python", "--timeout", 8000, env={"__OW_ALLOW_CONCURRENT": "true"})
+    one = proxy("--runtime", "python", env={"__OW_ALLOW_CONCURRENT": "true"})
     one.started("""
 import asyncio
 def factory(loop, coroutine, **options):
