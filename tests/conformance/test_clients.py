@@ -6,6 +6,7 @@ import json
 import pytest
 
 import samples
+from watch import Watched
 from whisk import together, wait_until
 from wire import request_bytes
 
@@ -68,16 +69,18 @@ def test_TV3_leaving_in_turn_many_times(proxy, leave):
 
 
 @LEAVING
-def test_leaving_while_waiting_in_the_queue(proxy, gate, leave):
+def test_leaving_while_waiting_in_the_queue(proxy, gate, folder, leave):
     """Every second of twenty waiting clients leaves; the others get their own answers."""
     door = gate()
-    one = proxy("--runtime", "native")
+    watched = Watched(proxy, folder, "--runtime", "native", "--workers", 1)
+    one = watched.proxy
     one.started(samples.SHELL_CODES["wait_at_gate"])
     first = one.later(one.run, {"gate": door.path, "id": "first"})
     door.wait_reached()
     streams = [one.connect() for _ in range(20)]
     for number, stream in enumerate(streams):
         stream.send(request_bytes("/run", b'{"value":{"id":"n%d"}}' % number))
+    wait_until(lambda: watched.metrics()["whiskloop_activations_queued"].value() == 20, "all to wait in the queue")
     for stream in streams[::2]:
         walk_out(stream, leave)
     door.release()

@@ -69,7 +69,7 @@ class Program:
     def __init__(self, folder, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None,
                  before=None):
         """before: called in the process, right before it becomes the program."""
-        self.err_path = folder / "filter-stderr"
+        self.err_path = folder / f"filter-stderr-{len(list(folder.glob('filter-stderr-*')))}"
         (folder / "tmp").mkdir(exist_ok=True)
         environment = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
                        "HOME": str(folder), "TMPDIR": str(folder / "tmp"),
@@ -319,15 +319,18 @@ def test_an_archive_of_a_folder_gives_no_hint_beside_that_folder(start, folder):
     assert one.err().endswith('it is in the folder "sub": publish what is in that folder\n')
 
 
-@pytest.mark.parametrize("command", ["invoke", "pipe", "test"])
-def test_a_load_that_takes_long_is_told(start, folder, command):
-    (folder / "hang.py").write_text("while True:\n    pass\n")
+def test_a_load_that_takes_long_is_told(start, folder, gate):
+    """All three commands at once, as it is some seconds until they tell."""
+    door = gate()
+    (folder / "hang.py").write_text(f"open({door.path!r}).read()\n")
     (folder / "input.json").write_text("{}")
-    one = start(command, "hang.py")
-    wait_until(lambda: re.search(r"^whiskloop: still loading after \d+ s of 300 s \(--init-timeout\)\n", one.err()),
-               "the line about it")
-    one.process.send_signal(signal.SIGINT)
-    assert one.ends(0 if command == "pipe" else 1) == b""  # as in test_ctrl_c_ends_a_load_without_a_drain
+    commands = {command: start(command, "hang.py") for command in ("invoke", "pipe", "test")}
+    for command, one in commands.items():
+        wait_until(lambda one=one: re.search(r"^whiskloop: still loading after \d+ s of 300 s \(--init-timeout\)\n", one.err()),
+                   f"the line about it from {command}")
+    for command, one in commands.items():
+        one.process.send_signal(signal.SIGINT)
+        assert one.ends(0 if command == "pipe" else 1) == b""  # as in test_ctrl_c_ends_a_load_without_a_drain
 
 
 @pytest.mark.parametrize("words, why", [
