@@ -398,4 +398,4 @@ def main(args):
     whisk.assert_error(one.run({"die": True}), 400, "command exited")
     assert one.run({}).status == 200
     one.terminate()
-    assert one.process.wait(20) == 0
+    assert one.process.wait(whisk.WAIT_S) == 0
