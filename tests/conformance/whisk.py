@@ -558,7 +558,7 @@ def init_body(code, main="main", env=None, binary=None):
 
 def is_sanitized():
     """Whether the program carries AddressSanitizer, whose own memory no test can judge."""
-    return b"__asan_init" in PROGRAM.read_bytes()
+    return PROGRAM.exists() and b"__asan_init" in PROGRAM.read_bytes()
 
 
 def assert_error(answer, status, text):
