@@ -30,6 +30,6 @@ enum script_pattern {
 bool script_is_source(char *const *patterns, const char *text, size_t n, const char *main,
                       bool in_doubt);
 
-/* Whether a pattern of a manifest is a valid regular expression that takes little memory: with few +
- * and no {n,m}. */
+/* Whether a pattern of a manifest is a valid regular expression that takes little memory, that is,
+ * with few + and no {n,m}. */
 bool script_pattern_is_good(const char *pattern);

@@ -557,8 +557,8 @@ launcher_sends() {
 
     while IFS= read -r name; do
         [[ $'\n'$1$'\n' == *$'\n'"$name"$'\n'* ]] || theirs+=("$name")
-    done < <(compgen -A function)
-    ((${#theirs[@]} == 0)) || text=$(declare -f -- "${theirs[@]}")
+    done < <(builtin compgen -A function)
+    ((${#theirs[@]} == 0)) || text=$(builtin declare -f -- "${theirs[@]}")
     [[ $text =~ (^|[^A-Za-z0-9_])part[[:blank:]] ||
         $text =~ (^|[$'\n;&|({'])[[:blank:]]*(\.|source)[[:blank:]] ]]
 }
