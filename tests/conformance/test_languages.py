@@ -308,7 +308,7 @@ def case_guessed(start, row):
 @case("a filter in a shell: answers on stdout, nothing else")
 def case_filter(start, row, folder):
     lines = '{"value":{"a":1}}\n no json\n[1]\nnull\n{"value":{"b":2}}'
-    command = shell_command(row, folder, "noisy")
+    command = shell_command(row, folder, row.codes["noisy"])
     done = in_shell(row, command, lines.encode())
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answers[0], answers[3], answers[4]] == [{"a": 1}, {}, {"b": 2}], done.stderr
