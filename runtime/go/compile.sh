@@ -82,6 +82,22 @@ done
 if [ -z "$own_main" ]; then
     printf 'package main\n\nimport "openwhisk"\n\nfunc main() { openwhisk.ServeFunctions(openwhisk.Functions{%s}) }\n' \
         "$functions" > main__.go
+elif ! grep -rqE --include='*.go' '__OW_WAIT_FOR_ACK|"([^"]*/)?openwhisk"' .; then
+    # A program that knows nothing of the ready line is ready when its main function begins.
+    cat > main__.go <<'END'
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+func init() {
+	if os.Getenv("__OW_WAIT_FOR_ACK") != "" {
+		_, _ = syscall.Write(3, []byte("{\"ok\":true}\n"))
+	}
+}
+END
 fi
 # The language of the Go that is installed: from 1.21 on this line bounds what a source may use.
 language=$(go env GOVERSION 2>/dev/null | sed -n 's/^[^0-9]*\(1\.[0-9]*\).*/\1/p')

@@ -50,6 +50,43 @@ def test_a_program_that_calls_start(one):
     assert one.check_streams(3) == ("", "there is no argument")
 
 
+LOOP = """package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+)
+
+func main() {
+	out := os.NewFile(3, "answers")
+	ACK
+	in := bufio.NewReader(os.Stdin)
+	for {
+		line, err := in.ReadBytes('\\n')
+		if err != nil {
+			return
+		}
+		var request struct{ Value json.RawMessage }
+		if json.Unmarshal(line, &request) == nil {
+			out.Write(append(request.Value, '\\n'))
+		}
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("ack", ["", """if os.Getenv("__OW_WAIT_FOR_ACK") != "" {
+		out.WriteString("{\\"ok\\": true}\\n")
+	}"""], ids=["none", "its own"])
+def test_a_program_that_reads_its_lines_itself(one, ack):
+    """As Apache's runtime builds and runs it, with or without an acknowledgement."""
+    one.started(LOOP.replace("ACK", ack))
+    for n in range(3):
+        assert one.run({"n": n}).json == {"n": n}
+    assert one.check_streams(3) == ("", "")
+
+
 def test_a_full_disk_is_told(proxy, mounted, folder):
     disk = mounted("size=64k")
     one = proxy("--runtime", "go", "--action-dir", disk / "actions",
