@@ -36,7 +36,8 @@ static int read_code(struct envelope *envelope, uint64_t bytes_max, int stop_fd,
     envelope->code_len = buf_len(&code);
     envelope->kind = code_sniff(envelope->code, envelope->code_len);
     if (result < 0)
-        return err_set(err, ERR_SYSTEM, os, "-compile: cannot read stdin: %s", strerror(os));
+        return err_set(err, ERR_SYSTEM, os, "-compile: cannot read stdin: %s",
+                       os == EINTR ? "interrupted" : strerror(os));
     if (envelope->code_len == 0)
         return err_set(err, ERR_REQUEST, 0, "-compile: no code on stdin");
     if (envelope->code_len > bytes_max)
