@@ -104,8 +104,8 @@ static const char *const wanted[] = {
     [FIELD_ENV] = "a list of one or more texts NAME=value",
     [FIELD_FLAG] = "true or false",
     [FIELD_SCRIPT] =
-        "three extended regular expressions, with at most 16 + and no {n,m}: of the interpreter, of "
-        "source, of a program",
+        ("three extended regular expressions, with at most 16 + and no {n,m}: of the interpreter, "
+         "of source, of a program"),
     [FIELD_ANSWERS] = "\"stdout\", \"fd3\" or \"auto\"",
 };
 
