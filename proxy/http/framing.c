@@ -174,10 +174,10 @@ static enum framing read_length(struct head *head, struct seen *seen, struct spa
     struct span element, list = value;
     bool any = false;
 
-    /* libh2o accepts only one number, without a blank after it or too many digits. Rewrite any
-     * other form for libh2o. */
+    /* libh2o accepts only one number, without a blank after it or too many digits. Leading zeros
+     * are dropped, too: the length has one form then, and two parsers cannot disagree on it. */
     if (head->has_length || value.text[value.n] != '\r' || value.n > LENGTH_MAX_DIGITS ||
-        memchr(value.text, ',', value.n) != NULL)
+        (value.n > 1 && value.text[0] == '0') || memchr(value.text, ',', value.n) != NULL)
         seen->is_rewritten = true;
     while (next_element(&list, &element)) {
         uint64_t length = 0;
