@@ -459,7 +459,7 @@ static bool is_of_service(char *const *environment, const char *name)
             continue;
         n_service = n - strlen(SERVICE_LINK_END);
         if (strncmp(name, link, n_service) == 0 &&
-            (strncmp(name + n_service, "_PORT", strlen("_PORT")) == 0 ||
+            (strncmp(name + n_service, SERVICE_LINK_END, strlen(SERVICE_LINK_END)) == 0 ||
              strncmp(name + n_service, "_SERVICE_", strlen("_SERVICE_")) == 0))
             return true;
     }
