@@ -133,11 +133,11 @@ bool channel_pull(struct channel *channel);
 enum channel_result channel_next(struct channel *channel, enum channel_wanted wanted,
                                  const char **text, size_t *n);
 
-/* Call when the process waits for more input, so that it has written its whole answer, and all of
- * that was read and went through channel_next(). If a line of
- * descriptor 1 is `undecided` and descriptor 3 has no answer, answers come on 1 from now on, and
- * channel_next() hands out that line. is_certain: false if the process only seems to wait.
- * Then a later answer on 3 still changes the decision to 3. */
+/* Call when the process waits for more input, and all of its output was read and went through
+ * channel_next(): it has written its whole answer. If a line of descriptor 1 is `undecided` and
+ * descriptor 3 has no answer, answers come on 1 from now on, and channel_next() hands out that
+ * line. is_certain: false if the process only seems to wait. Then a later answer on 3 still changes
+ * the decision to 3. */
 void channel_decide(struct channel *channel, bool is_certain);
 /* Whether a line is a part of an answer. Only a launcher that announced parts can write one. */
 static inline bool channel_is_part(const struct channel *channel, const char *text, size_t n)

@@ -308,9 +308,9 @@ launcher_quote() {
 
 # ---- lines ----
 
-LAUNCHER_NUMBER=0      # of the current line, not counting control lines
-LAUNCHER_CANCELLED=()  # numbers of lines that nobody waits for
-LAUNCHER_AHEAD=()      # lines that were read while a function ran
+LAUNCHER_NUMBER=0     # of the current line, not counting control lines
+LAUNCHER_CANCELLED=() # numbers of lines that nobody waits for
+LAUNCHER_AHEAD=()     # lines that were read while a function ran
 
 # Read the lines that have come, at least in part. Not in a subshell, where they would be lost. Wait
 # for the rest of a line: a "read" with a time limit can take the newline and say that none came.
@@ -326,9 +326,10 @@ launcher_look_ahead() {
 
 # A subshell gets a copy of our variables, but shares the position in files that are open. So the
 # position in our own file tells it whether its activation still runs.
-LAUNCHER_TURN=0      # bytes of descriptor 62 that are read
-LAUNCHER_TURNS=4096  # then the file is opened anew
+LAUNCHER_TURN=0     # bytes of descriptor 62 that are read
+LAUNCHER_TURNS=4096 # then the file is opened anew
 
+# Call when the function has returned: no subshell that it has left running may send parts any more.
 launcher_end_turn() {
     [[ -n $LAUNCHER_SENDS ]] || return 0
     LC_ALL=C IFS= read -r -N 1 -u 62 REPLY
@@ -339,6 +340,7 @@ launcher_end_turn() {
     fi
 }
 
+# Whether this is no such subshell.
 launcher_is_in_turn() {
     local position=''
 
@@ -549,8 +551,8 @@ launcher_defined() {
     [[ $line != $'\xef\xbb\xbf'* ]] || REPLY=', which begins with a byte order mark: save it without one'
 }
 
-# Whether a function of the action calls part, or reads a file whose functions may. $1: a list of our
-# functions.
+# Whether a function of the action calls part, or reads a file whose functions may call it. $1: the
+# names of our own functions, one per line.
 launcher_sends() {
     local name text=''
     local -a theirs=()

@@ -546,7 +546,8 @@ ROWS = [
              also=("/usr/share/java/gson.jar",)),
     Language("dotnet", "dotnet", DOTNET, DOTNET_FILES, unbuilt=("broken",), failed=502,
              source="Debian has no package; Microsoft's is dotnet-sdk-8.0"),
-    # It has no ready line, and waits for programs while it loads: on a busy machine that may take longer than 100 ms.
+    # It has no ready line, and waits for programs while it loads. On a busy machine that may take
+    # longer than the default of 100 ms.
     Language("shell", "bash", SHELL, SHELL_FILES, options=("--settle-time", "10000")),
     Language("perl", "perl", PERL, PERL_FILES),
     Language("ruby", "ruby", RUBY, RUBY_FILES, env=UTF8),

@@ -18,8 +18,8 @@ from whisk import WAIT_S, Proxy, assert_error, is_sanitized, soon
 FRESH = int(os.environ.get("FRESH", 3 if is_sanitized() else 20))
 NO_DICTIONARY = "The action did not return a dictionary or array."
 NO_NEWLINE = NO_DICTIONARY[:-1] + ": it wrote an answer without a newline at its end."
-# What is told soon is told within 200 ms of the program's going back to its input. What is told only at the deadline
-# comes later than any client of these cases waits.
+# These errors must come within 200 ms after the program has gone back to its input. With this limit,
+# one that comes only at the deadline comes later than any client here waits.
 NATIVE = ("--runtime", "native", "--timeout", 3600000)
 
 LOG, ANSWER = """echo '{"level":"info"}'""", """echo '{"ok":1}' >&3"""

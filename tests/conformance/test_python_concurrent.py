@@ -29,7 +29,7 @@ async def main(args):
 """
 
 
-# Of a test that is about what lines are read and answers written with. The loop itself is the same with the
+# For tests of how lines are read and answers are written. The event loop is the same with the
 # accelerator and without.
 both_ways = pytest.mark.parametrize("many", ["accelerated", "plain"], indirect=True)
 
